@@ -1,0 +1,1 @@
+"""Sources of messages, and the runner that drives them."""

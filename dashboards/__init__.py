@@ -1,0 +1,1 @@
+"""Grafana dashboards as code, and the viewer that shows the same panels."""

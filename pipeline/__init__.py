@@ -1,0 +1,1 @@
+"""The path of a message: records, log, tagging, warehouse, forecasts, jobs."""

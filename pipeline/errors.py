@@ -1,0 +1,52 @@
+"""What can go wrong, as one tree; every message says what to do now.
+
+GroundswellError
+├── ConfigError        the configuration cannot be used
+├── InputError         a file or value given by the user cannot be used
+├── LogError           the message log cannot be read or written
+│   └── LogFullError   no space left to append to
+├── SourceError        a source of messages cannot be read
+├── WarehouseError     the warehouse or the published file cannot be used
+└── BusyError          another process already does this job
+"""
+
+
+class GroundswellError(Exception):
+    """A failure in one sentence that says what is wrong and what to do."""
+
+
+class ConfigError(GroundswellError):
+    """The configuration cannot be used as it stands."""
+
+
+class InputError(GroundswellError):
+    """A file or value given by the user cannot be used."""
+
+
+class LogError(GroundswellError):
+    """The message log cannot be read or written."""
+
+
+class LogFullError(LogError):
+    """The log's disk is full; nothing was appended."""
+
+
+class SourceError(GroundswellError):
+    """A source of messages cannot be read; the runner tries again later.
+
+    Args:
+        message: what happened and what to do.
+        retry_after_s: seconds the source asked to be left alone, if it said so.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class WarehouseError(GroundswellError):
+    """The warehouse or the published file cannot be used."""
+
+
+class BusyError(GroundswellError):
+    """Another process already does this job on the same files."""

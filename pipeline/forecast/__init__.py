@@ -1,0 +1,1 @@
+"""Daily series to forecasts, alarms and their track record."""

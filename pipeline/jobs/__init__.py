@@ -1,0 +1,1 @@
+"""What runs for months: process, load, run; and the demo."""

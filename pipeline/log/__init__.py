@@ -1,0 +1,1 @@
+"""The log between the parts: one protocol, one module an engine."""

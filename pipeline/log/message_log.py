@@ -1,0 +1,69 @@
+"""The log that connects the parts: what every engine promises.
+
+The contract tests in tests/contract hold each engine to it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple, Protocol
+
+Topic = Literal["messages", "tagged", "pulses", "dead-letters", "cursors"]
+TOPICS: tuple[Topic, ...] = ("messages", "tagged", "pulses", "dead-letters", "cursors")
+COMPACTED: frozenset[Topic] = frozenset({"cursors"})
+"""Topics that keep only the newest record of each key."""
+
+
+class Entry(NamedTuple):
+    """A record to append: entries of one key stay in their order."""
+
+    key: str
+    value: bytes
+
+
+class Stored(NamedTuple):
+    """A record as the log keeps it; offsets grow by one within a partition.
+
+    An offset may be missing where compaction or retention took its record away.
+    """
+
+    topic: Topic
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    at: datetime
+
+
+class MessageLog(Protocol):
+    """An append-only log of topics and partitions, shared by several processes."""
+
+    def append(self, topic: Topic, entries: Sequence[Entry]) -> None:
+        """Append all entries, or none; durable when it returns.
+
+        Raises:
+            LogFullError: no space is left; nothing was appended.
+            LogError: the log cannot be written.
+        """
+
+    def read(
+        self, topic: Topic, partition: int, start: int, limit: int
+    ) -> list[Stored]:
+        """At most `limit` records from offset `start` on, oldest first.
+
+        A `start` that retention has passed reads from the oldest record kept.
+
+        Raises:
+            LogError: the log cannot be read.
+        """
+
+    def bounds(self, topic: Topic) -> dict[int, tuple[int, int]]:
+        """Of each partition: the first offset kept, and the next to be given."""
+
+    def latest(self, topic: Topic) -> Mapping[str, bytes]:
+        """The newest value of each key of a compacted topic."""
+
+    def enforce_retention(self, now: datetime) -> int:
+        """Drop what is older or larger than configured; the number dropped."""
+
+    def close(self) -> None:
+        """Release files and connections; the log is not used afterwards."""

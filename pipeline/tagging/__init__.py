@@ -1,0 +1,1 @@
+"""From text to marks; knows nothing of Beam, the log or DuckDB."""

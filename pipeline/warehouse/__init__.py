@@ -1,0 +1,1 @@
+"""The private DuckDB file, the privacy gate and the published file."""
