@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -130,7 +131,7 @@ def load(path: Path) -> Config:
     return _absolute(msgspec.convert(table, Config), path.resolve().parent)
 
 
-def check(path: Path, environ: dict[str, str]) -> list[str]:
+def check(path: Path, environ: Mapping[str, str]) -> list[str]:
     """Every fault of the configuration in `path`, each with its remedy.
 
     Raises:
@@ -144,7 +145,7 @@ def check(path: Path, environ: dict[str, str]) -> list[str]:
     return [*_path_faults(config), *_secret_faults(config, environ)]
 
 
-def secret(config: Config, environ: dict[str, str]) -> bytes:
+def secret(config: Config, environ: Mapping[str, str]) -> bytes:
     """The secret that keys the authors' pseudonyms.
 
     Raises:
@@ -299,7 +300,7 @@ def _nearest_existing(folder: Path) -> Path:
     return folder
 
 
-def _secret_faults(config: Config, environ: dict[str, str]) -> list[str]:
+def _secret_faults(config: Config, environ: Mapping[str, str]) -> list[str]:
     given = environ.get(SECRET_VARIABLE)
     file = Path(config.privacy.secret_file)
     if given is None:

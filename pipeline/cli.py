@@ -1,0 +1,420 @@
+"""The command line: reads arguments, calls one function, prints what it says.
+
+Each command imports its own part when it runs, so that `groundswell --help` and
+`groundswell tag` do not wait for Beam.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipeline import config as configuration
+from pipeline.errors import GroundswellError
+from pipeline.jobs.logs import configure_logs
+from pipeline.jobs.stop import Stop
+
+FAILED = 1
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+NOT_FOR = (
+    "groundswell shows how groups of people fare. It diagnoses nobody, and it is "
+    "not for watching employees."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status: 0, 1 (failed) or 2 (misused)."""
+    given = _parser().parse_args(arguments)
+    configure_logs(sys.stderr)
+    try:
+        status: int = given.command(given)
+        sys.stdout.flush()
+    except GroundswellError as error:
+        print(f"groundswell: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our pipe has gone; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="groundswell",
+        description="Listens to developer channels; shows when and why people "
+        "struggle.",
+        epilog=NOT_FOR,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"groundswell {version('groundswell')}"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_demo(commands)
+    _add_configuration(commands)
+    _add_jobs(commands)
+    _add_status(commands)
+    _add_tag(commands)
+    _add_backtest(commands)
+    _add_sql(commands)
+    _add_replay(commands)
+    _add_dead_letters(commands)
+    _add_dashboards(commands)
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, epilog=NOT_FOR
+    )
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _with_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("groundswell.toml"),
+        metavar="FILE",
+        help="the configuration (default: groundswell.toml)",
+    )
+
+
+def _with_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+
+
+def _stop(*, of_supervisor: bool = False) -> Stop:
+    stop = Stop()
+    stop.watch_signals()
+    if of_supervisor:
+        stop.watch_parent()
+    return stop
+
+
+# ── demo ────────────────────────────────────────────────────────────────────────
+
+
+def _add_demo(commands: Any) -> None:
+    parser = _command(
+        commands, "demo", _demo, "real messages, a planted crisis, all on localhost"
+    )
+    parser.add_argument(
+        "--dir", type=Path, default=Path("groundswell-demo"), help="where it works"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="the page's port")
+    parser.add_argument(
+        "--once", action="store_true", help="stop after the first publication"
+    )
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from pipeline.jobs.demo import demo
+
+    return demo(given.dir, port=given.port, once=given.once, stop=_stop())
+
+
+# ── configuration ───────────────────────────────────────────────────────────────
+
+
+def _add_configuration(commands: Any) -> None:
+    parser = _command(commands, "init", _init, "write a commented groundswell.toml")
+    _with_config(parser)
+    parser = _command(
+        commands, "check", _check, "say what is wrong with the configuration"
+    )
+    _with_config(parser)
+    _with_json(parser)
+
+
+def _init(given: argparse.Namespace) -> int:
+    from pipeline.jobs.init import init
+
+    for path in init(given.config, os.environ):
+        print(f"wrote {path}")
+    print("next: name your sources in it, then `groundswell check`")
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    faults = configuration.check(given.config, os.environ)
+    if given.json:
+        print(msgspec.json.encode({"faults": faults}).decode())
+    else:
+        print("\n".join(faults) or f"{given.config}: nothing is wrong")
+    return FAILED if faults else 0
+
+
+# ── jobs ────────────────────────────────────────────────────────────────────────
+
+
+def _add_jobs(commands: Any) -> None:
+    for name, run, text in (
+        ("run", _run, "all parts in one process tree"),
+        ("connect", _connect, "read the sources into the log"),
+        ("process", _process, "tag the messages on the log"),
+        ("load", _load, "load tags into the warehouse, forecast, publish"),
+    ):
+        parser = _command(commands, name, run, text)
+        _with_config(parser)
+        parser.add_argument(
+            "--once", action="store_true", help="do what there is to do, then stop"
+        )
+        parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+    parser = _command(commands, "view", _view, "show the dashboards in a browser")
+    _with_config(parser)
+    parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+
+
+def _run(given: argparse.Namespace) -> int:
+    from pipeline.jobs.run import run
+
+    configuration.load(given.config)
+    run(given.config, os.environ, _stop(), once=given.once)
+    return 0
+
+
+def _connect(given: argparse.Namespace) -> int:
+    from pipeline.jobs.connect import connect
+
+    config = configuration.load(given.config)
+    stop = _stop(of_supervisor=given.supervised)
+    connect(config, os.environ, stop, once=given.once)
+    return 0
+
+
+def _process(given: argparse.Namespace) -> int:
+    from pipeline.jobs.process import process
+
+    config = configuration.load(given.config)
+    process(config, _stop(of_supervisor=given.supervised), once=given.once)
+    return 0
+
+
+def _load(given: argparse.Namespace) -> int:
+    from pipeline.jobs.load import load
+
+    config = configuration.load(given.config)
+    load(config, _stop(of_supervisor=given.supervised), once=given.once)
+    return 0
+
+
+def _view(given: argparse.Namespace) -> int:
+    from dashboards.viewer.server import serve
+
+    config = configuration.load(given.config)
+    stop = _stop(of_supervisor=given.supervised)
+    serve(
+        Path(config.warehouse.published),
+        config.viewer.host,
+        config.viewer.port,
+        stop.is_set,
+        lambda url: print(f"groundswell: the dashboards are at {url}", flush=True),
+    )
+    return 0
+
+
+# ── questions ───────────────────────────────────────────────────────────────────
+
+
+def _add_status(commands: Any) -> None:
+    parser = _command(
+        commands, "status", _status, "lag, rates, ages, dead letters, per source"
+    )
+    _with_config(parser)
+    _with_json(parser)
+
+
+def _status(given: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from pipeline.jobs.status import read_status, render
+
+    status = read_status(configuration.load(given.config), datetime.now(UTC))
+    if given.json:
+        print(msgspec.json.encode(status).decode())
+    else:
+        print(render(status))
+    return 0
+
+
+def _add_sql(commands: Any) -> None:
+    parser = _command(
+        commands, "sql", _sql, "ask the published file, read-only, in SQL"
+    )
+    parser.add_argument("query", nargs="?", help="without one: the tables there are")
+    _with_config(parser)
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="print JSON lines")
+    shape.add_argument("--csv", action="store_true", help="print CSV")
+
+
+TABLES = (
+    "SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal "
+    "ORDER BY table_name"
+)
+
+
+def _sql(given: argparse.Namespace) -> int:
+    from pipeline.jobs.sql import print_rows
+    from pipeline.warehouse.query import query
+
+    published = Path(configuration.load(given.config).warehouse.published)
+    shape = "json" if given.json else "csv" if given.csv else "table"
+    print_rows(query(published, given.query or TABLES), shape, sys.stdout)
+    return 0
+
+
+def _add_dead_letters(commands: Any) -> None:
+    parser = _command(
+        commands, "dead-letters", _dead_letters, "what could not be processed, and why"
+    )
+    _with_config(parser)
+    parser.add_argument("--last", type=int, default=20, metavar="N", help="how many")
+    _with_json(parser)
+
+
+def _dead_letters(given: argparse.Namespace) -> int:
+    from pipeline.jobs.dead_letters import newest, render
+
+    letters = newest(configuration.load(given.config), given.last)
+    if given.json:
+        for letter in letters:
+            print(msgspec.json.encode(letter).decode())
+    else:
+        print(render(letters))
+    return 0
+
+
+# ── files ───────────────────────────────────────────────────────────────────────
+
+
+def _add_tag(commands: Any) -> None:
+    parser = _command(
+        commands, "tag", _tag, 'JSONL {"id", "text", …} in, its marks as JSONL out'
+    )
+    parser.add_argument("file", metavar="FILE|-", help="JSONL, or - for standard input")
+    parser.add_argument(
+        "--all", action="store_true", dest="every_mark", help="unflagged marks too"
+    )
+
+
+def _tag(given: argparse.Namespace) -> int:
+    from pipeline.config import TaggingSettings
+    from pipeline.jobs.tag import tag_file
+    from pipeline.tagging.load import load_tagger
+
+    tagger = load_tagger(TaggingSettings(), suicidality=False)
+    path = None if given.file == "-" else Path(given.file)
+    bad = tag_file(path, sys.stdout.buffer, tagger, every_mark=given.every_mark)
+    if bad:
+        print(
+            f"groundswell: {bad} lines could not be tagged: mend those whose output "
+            "says error",
+            file=sys.stderr,
+        )
+    return FAILED if bad else 0
+
+
+def _add_backtest(commands: Any) -> None:
+    parser = _command(
+        commands, "backtest", _backtest, "date,value in, the track record out"
+    )
+    parser.add_argument("series", type=Path, metavar="SERIES.csv")
+    parser.add_argument("--horizon", type=int, default=7, metavar="DAYS")
+    parser.add_argument("--days", type=int, default=240, help="origins to go back")
+    parser.add_argument("--output", type=Path, metavar="F.jsonl")
+    _with_json(parser)
+
+
+def _backtest(given: argparse.Namespace) -> int:
+    from pipeline.jobs.backtest import backtest, render
+
+    summary = backtest(
+        given.series,
+        horizon=given.horizon,
+        days=given.days,
+        output=given.output,
+        show_progress=sys.stderr.isatty(),
+    )
+    print(msgspec.json.encode(summary).decode() if given.json else render(summary))
+    return 0
+
+
+def _add_replay(commands: Any) -> None:
+    parser = _command(
+        commands, "replay", _replay, "a JSONL archive into the log; resumable"
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    _with_config(parser)
+    parser.add_argument(
+        "--source", metavar="NAME", help="its name (default: each file's own name)"
+    )
+    parser.add_argument("--platform", default="archive")
+    parser.add_argument("--kind", choices=("comment", "chat", "post"), default="chat")
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="N times the archive's own pace (default: at once)",
+    )
+    _with_json(parser)
+
+
+def _replay(given: argparse.Namespace) -> int:
+    from pipeline.jobs.replay import replay, source_name
+
+    config = configuration.load(given.config)
+    stop = _stop()
+    archives: Mapping[str, list[Path]] = (
+        {given.source: given.files}
+        if given.source
+        else {source_name(path): [path] for path in given.files}
+    )
+    for name, files in archives.items():
+        settings = configuration.ReplaySettings(
+            name=name,
+            files=[str(path.resolve()) for path in files],
+            platform=given.platform,
+            kind=given.kind,
+            speed=given.speed,
+        )
+        summary = replay(
+            config, os.environ, settings, stop, show_progress=sys.stderr.isatty()
+        )
+        print(
+            msgspec.json.encode({"source": name, "summary": summary}).decode()
+            if given.json
+            else f"{name}: {summary.messages:,} messages, "
+            f"{summary.dead_letters:,} dead letters"
+        )
+    return 0
+
+
+def _add_dashboards(commands: Any) -> None:
+    parser = _command(commands, "dashboards", _dashboards, "Grafana's dashboards")
+    parser.add_argument("action", choices=("build",), help="write their JSON anew")
+
+
+def _dashboards(_given: argparse.Namespace) -> int:
+    from dashboards.build import write_all
+
+    for path in write_all():
+        print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

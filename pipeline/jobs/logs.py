@@ -1,0 +1,28 @@
+"""How the jobs' events are written: one line each, fixed names, no texts."""
+
+import logging
+from typing import TextIO
+
+import structlog
+
+
+def configure_logs(stream: TextIO) -> None:
+    """Send our events and other libraries' warnings to `stream`.
+
+    On a terminal they are coloured, elsewhere each is one line of logfmt.
+    """
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer()
+        if stream.isatty()
+        else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level"])
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    logging.basicConfig(stream=stream, level=logging.WARNING)
