@@ -274,7 +274,8 @@ class SqliteLog:
         """
         while self._pragma("freelist_count") * 10 > self._pragma("page_count"):
             with self._transaction() as connection:
-                connection.execute(f"PRAGMA incremental_vacuum({_SLICE_PAGES})")
+                vacuum = f"PRAGMA incremental_vacuum({_SLICE_PAGES})"
+                connection.execute(vacuum).fetchall()  # a page each step
         self._pragma("wal_checkpoint(PASSIVE)")
 
     def _pragma(self, name: str) -> int:
