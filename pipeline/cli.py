@@ -122,7 +122,8 @@ def _add_demo(commands: Any) -> None:
 def _demo(given: argparse.Namespace) -> int:
     from pipeline.jobs.demo import demo
 
-    return demo(given.dir, port=given.port, once=given.once, stop=_stop())
+    demo(given.dir, port=given.port, once=given.once, stop=_stop())
+    return 0
 
 
 # ── configuration ───────────────────────────────────────────────────────────────

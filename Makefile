@@ -1,0 +1,62 @@
+# `make demo` and `make test` need Python 3.11 or later and make; the rest is installed
+# into .venv, exactly the versions whose hashes stand in constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+DUCKDB_OF_GRAFANA := .cache/duckdb-1.5.4
+
+.PHONY: demo test test-long check bench constraints dashboards viewer clean
+
+demo: $(VENV)/.core
+	$(BIN)/groundswell demo
+
+test: $(VENV)/.dev $(DUCKDB_OF_GRAFANA)
+	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=95
+
+# Fifty kills instead of a few, and all four streams; about an hour.
+test-long: $(VENV)/.dev
+	GROUNDSWELL_LONG=1 $(BIN)/pytest tests/integration/test_kill.py
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(UV) pip install -q --group bench
+	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+constraints: $(UV)
+	$(UV) pip compile -q pyproject.toml --all-extras --universal --upgrade \
+	    --python-version 3.11 --generate-hashes --no-annotate \
+	    --custom-compile-command "make constraints" -o constraints.txt
+
+dashboards: $(VENV)/.dev
+	$(BIN)/groundswell dashboards build
+
+viewer:
+	cd dashboards/viewer && npm ci && npm run build
+
+clean:
+	rm -rf $(VENV) .cache build dist
+
+$(UV): bootstrap.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r bootstrap.txt
+	touch $@
+
+$(VENV)/.core: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install -q --python $(BIN)/python -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/.core
+
+$(DUCKDB_OF_GRAFANA): $(UV) tests/duckdb-1.5.4.txt
+	$(UV) pip install -q --python $(BIN)/python --no-deps --require-hashes \
+	    --target $@ -r tests/duckdb-1.5.4.txt
+	touch $@

@@ -1,0 +1,43 @@
+"""Print the rows of a query: a table for people, JSON lines or CSV for scripts."""
+
+import csv
+from collections.abc import Sequence
+from typing import Any, Literal, TextIO
+
+import msgspec
+import pyarrow as pa
+
+MAX_WIDTH = 60
+
+Shape = Literal["table", "json", "csv"]
+
+
+def print_rows(rows: pa.Table, shape: Shape, stream: TextIO) -> None:
+    """Write `rows` to `stream` in the `shape` asked for, batch by batch."""
+    if shape == "csv":
+        csv.writer(stream).writerow(rows.column_names)
+    for batch in rows.to_batches(max_chunksize=10_000):
+        if shape == "csv":
+            csv.writer(stream).writerows(zip(*batch.to_pydict().values(), strict=True))
+        elif shape == "json":
+            for row in batch.to_pylist():
+                stream.write(msgspec.json.encode(row).decode() + "\n")
+    if shape == "table":
+        values = [[_cell(value) for value in row.values()] for row in rows.to_pylist()]
+        _print_table(rows.column_names, values, stream)
+
+
+def _print_table(
+    names: Sequence[str], values: Sequence[Sequence[str]], stream: TextIO
+) -> None:
+    widths = [max(map(len, column)) for column in zip(names, *values, strict=True)]
+    for row in (names, ["-" * width for width in widths], *values):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        stream.write("  ".join(cells).rstrip() + "\n")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= MAX_WIDTH else text[: MAX_WIDTH - 1] + "…"

@@ -1,0 +1,168 @@
+"""How the parts are: what waits, how fast it goes, how old what is seen is."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from pipeline.config import Config
+from pipeline.log.message_log import MessageLog, Topic
+from pipeline.log.open import open_log
+from pipeline.records import Message, Pulse, decode
+
+RATE_SAMPLE = 2_000
+RATE_WINDOW = timedelta(minutes=1)
+PULSES_READ = 5_000
+
+Positions = dict[str, dict[str, int]]
+"""topic -> partition -> next offset, as the jobs keep it on `cursors`."""
+
+
+class SourceStatus(msgspec.Struct, frozen=True):
+    """The newest pulse of a source; ages in seconds."""
+
+    source: str
+    state: str
+    pulse_age_s: float
+    messages: int
+    delay_s: float | None
+    error: str | None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Counts of records, rates a second over the last minute, ages in seconds."""
+
+    messages: int
+    waiting_to_be_tagged: int
+    waiting_to_be_loaded: int
+    messages_per_s: float
+    tagged_per_s: float
+    dead_letters: int
+    newest_message_age_s: float | None
+    published_age_s: float | None
+    sources: list[SourceStatus]
+
+
+def read_status(config: Config, now: datetime) -> Status:
+    """The state of the parts that `config` describes, at `now`.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+    log = open_log(config.log)
+    try:
+        positions = {
+            job: msgspec.json.decode(value, type=Positions)
+            for job, value in log.latest("cursors").items()
+            if job in ("process", "load")
+        }
+        newest = _newest(log, "messages")
+        return Status(
+            messages=_written(log, "messages"),
+            waiting_to_be_tagged=_lag(log, "messages", positions.get("process", {})),
+            waiting_to_be_loaded=_lag(log, "tagged", positions.get("load", {})),
+            messages_per_s=_rate(log, "messages", now),
+            tagged_per_s=_rate(log, "tagged", now),
+            dead_letters=_written(log, "dead-letters"),
+            newest_message_age_s=(now - newest).total_seconds() if newest else None,
+            published_age_s=_published_age_s(Path(config.warehouse.published), now),
+            sources=_sources(log, now),
+        )
+    finally:
+        log.close()
+
+
+def render(status: Status) -> str:
+    """The status as lines for a person."""
+    lines = [
+        f"messages      {status.messages:,} ({status.messages_per_s:.1f}/s)",
+        f"to be tagged  {status.waiting_to_be_tagged:,} ({status.tagged_per_s:.1f}/s)",
+        f"to be loaded  {status.waiting_to_be_loaded:,}",
+        f"dead letters  {status.dead_letters:,}",
+        f"newest        {_age(status.newest_message_age_s)}",
+        f"published     {_age(status.published_age_s)}",
+    ]
+    for source in status.sources:
+        line = f"source        {source.source}: {source.state}, heard "
+        line += _age(source.pulse_age_s)
+        lines.append(line + (f", {source.error}" if source.error else ""))
+    return "\n".join(lines)
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    units = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
+    for length, name in units:
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {name} ago"
+    return f"{max(seconds, 0):.0f} seconds ago"
+
+
+def _written(log: MessageLog, topic: Topic) -> int:
+    return sum(end for _, end in log.bounds(topic).values())
+
+
+def _lag(log: MessageLog, topic: Topic, positions: Positions) -> int:
+    done = positions.get(topic, {})
+    return sum(
+        max(0, end - max(first, done.get(str(partition), 0)))
+        for partition, (first, end) in log.bounds(topic).items()
+    )
+
+
+def _rate(log: MessageLog, topic: Topic, now: datetime) -> float:
+    recent = [
+        record.at
+        for partition, (_, end) in log.bounds(topic).items()
+        for record in log.read(topic, partition, max(0, end - RATE_SAMPLE), RATE_SAMPLE)
+        if now - record.at < RATE_WINDOW
+    ]
+    if not recent:
+        return 0.0
+    # A full sample covers less than the window; a part of one covers all of it.
+    full = len(recent) >= RATE_SAMPLE
+    seconds = (now - min(recent)) if full else RATE_WINDOW
+    return len(recent) / max(seconds.total_seconds(), 1.0)
+
+
+def _newest(log: MessageLog, topic: Topic) -> datetime | None:
+    sent = (
+        decode(record.value, Message).sent_at
+        for partition, (_, end) in log.bounds(topic).items()
+        for record in log.read(topic, partition, max(0, end - 1), 1)
+    )
+    return max(sent, default=None)
+
+
+def _sources(log: MessageLog, now: datetime) -> list[SourceStatus]:
+    newest: dict[str, Pulse] = {}
+    messages: dict[str, int] = {}
+    for partition, (_, end) in log.bounds("pulses").items():
+        start = max(0, end - PULSES_READ)
+        for record in log.read("pulses", partition, start, PULSES_READ):
+            pulse = decode(record.value, Pulse)
+            newest[pulse.source] = pulse
+            messages[pulse.source] = messages.get(pulse.source, 0) + pulse.messages
+    return [
+        SourceStatus(
+            source=name,
+            state=pulse.state,
+            pulse_age_s=(now - pulse.at).total_seconds(),
+            messages=messages[name],
+            delay_s=pulse.delay_s,
+            error=pulse.error,
+        )
+        for name, pulse in sorted(newest.items())
+    ]
+
+
+def _published_age_s(published: Path, now: datetime) -> float | None:
+    if not published.exists():
+        return None
+    with duckdb.connect(str(published), read_only=True) as connection:
+        row = connection.execute("SELECT published_at FROM about").fetchone()
+    assert row is not None
+    at: datetime = row[0]
+    return (now - at.replace(tzinfo=UTC)).total_seconds()
