@@ -127,7 +127,7 @@ class SqliteLog:
             f'SELECT offset, at, key, value FROM "{table}" '  # noqa: S608
             "WHERE offset >= ? ORDER BY offset LIMIT ?"
         )
-        with self._reading() as connection:
+        with self._using() as connection:
             rows = _fetch(connection.execute(sql, [start, limit]))
         times = {at: _EPOCH + at * _MICROSECOND for at in {row[1] for row in rows}}
         return [
@@ -142,7 +142,7 @@ class SqliteLog:
             f'SELECT (SELECT min(offset) FROM "{table}"), next_offset '  # noqa: S608
             "FROM topics WHERE name = ?"
         )
-        with self._reading() as connection:
+        with self._using() as connection:
             first, following = connection.execute(sql, [table]).fetchone()
         return {0: (following if first is None else first, following)}
 
@@ -150,7 +150,7 @@ class SqliteLog:
         """The newest value of each key."""
         table = self._tables[topic]
         sql = f'SELECT key, value FROM "{table}" ORDER BY offset'  # noqa: S608
-        with self._reading() as connection:
+        with self._using() as connection:
             return dict(connection.execute(sql).fetchall())
 
     def enforce_retention(self, now: datetime) -> int:
@@ -210,7 +210,7 @@ class SqliteLog:
                 )
                 row = "INSERT OR IGNORE INTO topics VALUES (?, 0, 0)"
                 connection.execute(row, [table])
-        with self._reading() as connection:
+        with self._using() as connection:
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
 
     def _is_ours(self, connection: sqlite3.Connection) -> bool:
@@ -225,7 +225,7 @@ class SqliteLog:
         tables = self._retained()
         marks = ", ".join("?" * len(tables))
         sql = f"SELECT sum(bytes) FROM topics WHERE name IN ({marks})"  # noqa: S608
-        with self._reading() as connection:
+        with self._using() as connection:
             total: int = connection.execute(sql, tables).fetchone()[0]
         return total - self._max_bytes
 
@@ -235,7 +235,7 @@ class SqliteLog:
     def _oldest(self) -> tuple[str, int] | None:
         """The table with the oldest record, and the age at which others follow."""
         heads = []
-        with self._reading() as connection:
+        with self._using() as connection:
             for table in self._retained():
                 sql = f'SELECT at FROM "{table}" ORDER BY offset LIMIT 1'  # noqa: S608
                 heads += [(at, table) for (at,) in connection.execute(sql)]
@@ -273,19 +273,19 @@ class SqliteLog:
         The rest is soon written again; moving pages for it would be wasted work.
         """
         while self._pragma("freelist_count") * 10 > self._pragma("page_count"):
-            with self._transaction() as connection:
-                vacuum = f"PRAGMA incremental_vacuum({_SLICE_PAGES})"
-                connection.execute(vacuum).fetchall()  # a page each step
+            with self._using() as connection:
+                # Each step frees one page, and `execute` takes a single step.
+                connection.executescript(f"PRAGMA incremental_vacuum({_SLICE_PAGES})")
         self._pragma("wal_checkpoint(PASSIVE)")
 
     def _pragma(self, name: str) -> int:
-        with self._reading() as connection:
+        with self._using() as connection:
             value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
         return value
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as connection:
+        with self._using() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -296,7 +296,7 @@ class SqliteLog:
                 raise
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _using(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._explained():
             yield self._connection
 
