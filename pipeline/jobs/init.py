@@ -21,6 +21,8 @@ def init(path: Path, environ: Mapping[str, str]) -> list[Path]:
     Raises:
         ConfigError: `path` exists or its folder cannot be written to.
     """
+    if path.exists():
+        raise ConfigError(f"{path} exists already: edit it, or remove it first")
     template = files("pipeline.jobs").joinpath("groundswell.toml").read_bytes()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,10 +33,6 @@ def init(path: Path, environ: Mapping[str, str]) -> list[Path]:
             return [path]
         secret_file.parent.mkdir(parents=True, exist_ok=True)
         _create(secret_file, secrets.token_hex(SECRET_BYTES).encode(), mode=0o600)
-    except FileExistsError as error:
-        raise ConfigError(
-            f"{path} exists already: edit it, or remove it first"
-        ) from error
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be written ({error.strerror}): choose another folder"

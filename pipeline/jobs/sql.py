@@ -20,8 +20,9 @@ def print_rows(rows: pa.Table, shape: Shape, stream: TextIO) -> None:
         if shape == "csv":
             csv.writer(stream).writerows(zip(*batch.to_pydict().values(), strict=True))
         elif shape == "json":
-            for row in batch.to_pylist():
-                stream.write(msgspec.json.encode(row).decode() + "\n")
+            stream.writelines(
+                msgspec.json.encode(row).decode() + "\n" for row in batch.to_pylist()
+            )
     if shape == "table":
         values = [[_cell(value) for value in row.values()] for row in rows.to_pylist()]
         _print_table(rows.column_names, values, stream)

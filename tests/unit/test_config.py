@@ -1,0 +1,135 @@
+"""groundswell.toml: what is wrong with it is said at once, with the remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import SECRET_VARIABLE, check, load, secret
+from pipeline.errors import ConfigError
+from pipeline.jobs.init import init
+
+SECRET = {SECRET_VARIABLE: "s" * 32}
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "groundswell.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_empty_file_means_every_default(tmp_path: Path) -> None:
+    config = load(written(tmp_path, ""))
+    assert config.warehouse.min_authors == 5
+    assert config.log.url == f"sqlite:{tmp_path}/data/log.sqlite"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[logg]", "'logg' is no key of groundswell.toml: did you mean 'log'?"),
+        ("[log]\nurll = 'sqlite:x'", "[log] 'urll' is no key .* did you mean 'url'"),
+        ("[log]\nzzz = 1", "[log] 'zzz' is no key of groundswell.toml: remove it"),
+        ("log = 3", "'log' must be a section: write it as [log]"),
+        ("[log]\nretention_days = -1", "[log] retention_days: .*; change it"),
+        ("[warehouse]\nmin_authors = 4", "[warehouse] min_authors: .*>= 5; change it"),
+        ("[tagging]\ntagger = 'gpt'", "[tagging] tagger: .*; change it"),
+        ("sources = 3", "'sources' must be a list"),
+        ("[[sources]]\nname='a'", "set type to one of replay, rss"),
+        ("[[sources]]\ntype='rss'\nname='a'", "missing required field `url`"),
+        ("[[sources]]\ntype='rss'\nname='A b'\nurl='http://x'", "matching regex"),
+        (
+            "[[sources]]\ntype='rss'\nname='a'\nurl='http://x'\nevry_s=1",
+            "did you mean 'every_s'?",
+        ),
+        (
+            "[[sources]]\ntype='rss'\nname='all'\nurl='http://x'",
+            "the name 'all' is taken; choose another",
+        ),
+    ],
+)
+def test_a_fault_is_one_sentence_with_its_remedy(
+    tmp_path: Path, text: str, fault: str
+) -> None:
+    path = written(tmp_path, text)
+    escaped = fault.replace("[", r"\[").replace("]", r"\]").replace("?", r"\?")
+    with pytest.raises(ConfigError, match=escaped):
+        load(path)
+    assert len(check(path, SECRET)) == 1
+
+
+def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "[log]\nx = 1\nretention_gb = 0\n[viewer]\nport = -1")
+    assert len(check(path, SECRET)) == 3
+
+
+def test_a_missing_file_is_told_how_to_write_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="write one with `groundswell init`"):
+        load(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_not_toml_names_the_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"not TOML .*line 1"):
+        load(written(tmp_path, "= 3"))
+
+
+def test_a_folder_in_place_of_the_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_unreachable_paths_are_found(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = written(
+        tmp_path,
+        "[warehouse]\npath = 'file/w.duckdb'\n"
+        "[[sources]]\ntype = 'replay'\nname = 'a'\nfiles = ['gone.jsonl']\n",
+    )
+    faults = check(path, SECRET)
+    assert "cannot be written to; change it" in faults[0]
+    assert "gone.jsonl cannot be read; check the path" in faults[1]
+
+
+def test_a_missing_secret_says_where_to_put_one(tmp_path: Path) -> None:
+    path = written(tmp_path, "")
+    assert SECRET_VARIABLE in check(path, {})[0]
+    with pytest.raises(ConfigError, match="secret for pseudonyms is missing"):
+        secret(load(path), {})
+
+
+def test_a_short_secret_is_refused(tmp_path: Path) -> None:
+    faults = check(written(tmp_path, ""), {SECRET_VARIABLE: "short"})
+    assert "fewer than 32 characters" in faults[0]
+
+
+def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "groundswell.toml"
+    _, file = init(path, {})
+    assert check(path, {}) == []
+    assert len(secret(load(path), {})) == 64
+    file.chmod(0o644)
+    assert "chmod 600" in check(path, {})[0]
+
+
+def test_init_writes_the_defaults_it_documents(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "groundswell.toml"
+    init(path, {})
+    empty = written(path.parent.parent, "")
+    documented, defaults = load(path), load(empty)
+    assert documented.tagging == defaults.tagging
+    assert documented.forecast == defaults.forecast
+    assert documented.viewer == defaults.viewer
+    assert documented.log.retention_gb == defaults.log.retention_gb
+    assert documented.warehouse.min_authors == defaults.warehouse.min_authors
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    path = tmp_path / "groundswell.toml"
+    assert init(path, SECRET) == [path]
+    with pytest.raises(ConfigError, match="exists already"):
+        init(path, SECRET)
+
+
+def test_init_says_when_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="choose another folder"):
+        init(tmp_path / "file" / "groundswell.toml", SECRET)
