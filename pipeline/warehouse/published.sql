@@ -4,7 +4,7 @@
 
 CREATE TABLE prevalence_hourly (
     scope VARCHAR NOT NULL,
-    at TIMESTAMP NOT NULL,
+    hour TIMESTAMP NOT NULL,
     task VARCHAR NOT NULL,
     label VARCHAR NOT NULL,
     messages INTEGER NOT NULL,
@@ -125,14 +125,215 @@ CREATE TABLE about (
     notice VARCHAR NOT NULL
 );
 
-COMMENT ON TABLE prevalence_hourly IS 'Share of messages that carry a label, by scope and hour. Markers are never this fine.';
-COMMENT ON TABLE prevalence_daily IS 'Share of messages that carry a label, by scope and day.';
-COMMENT ON TABLE prevalence_weekly IS 'Share of messages that carry a label, by scope and ISO week.';
-COMMENT ON TABLE causes_daily IS 'Share of messages that name a cause of frustration, by scope and day.';
-COMMENT ON TABLE forecasts IS 'Forecasts of daily prevalence, made at the end of each origin day; past origins are the track record.';
-COMMENT ON TABLE alarms IS 'Probability, at each origin, that high prevalence comes within the horizon.';
-COMMENT ON TABLE periods IS 'Periods of high prevalence, found in retrospect.';
-COMMENT ON TABLE backtests IS 'Track record of every model on every series.';
-COMMENT ON TABLE coverage IS 'Whether each source was heard on each day, so that silence is not taken for calm.';
-COMMENT ON TABLE labels IS 'What each label means, where it comes from, and when it may be published.';
-COMMENT ON TABLE about IS 'One row: what this file is, how old it is, and how it protects authors.';
+COMMENT ON TABLE prevalence_hourly IS
+    'Share of messages that carry a label, by scope and hour. Markers are never this fine.';
+COMMENT ON COLUMN prevalence_hourly.scope IS
+    '''all'', a source, or a source and its channel as ''source/channel''.';
+COMMENT ON COLUMN prevalence_hourly.hour IS
+    'When the hour began, UTC.';
+COMMENT ON COLUMN prevalence_hourly.task IS
+    'What kind of label it is; see the table labels.';
+COMMENT ON COLUMN prevalence_hourly.label IS
+    'The label; see the table labels.';
+COMMENT ON COLUMN prevalence_hourly.messages IS
+    'Messages that people wrote; bots, deleted messages and replaced revisions do not count.';
+COMMENT ON COLUMN prevalence_hourly.authors IS
+    'Distinct authors of these messages; one person under two names counts twice.';
+COMMENT ON COLUMN prevalence_hourly.marked IS
+    'Messages among them that carry the label.';
+COMMENT ON COLUMN prevalence_hourly.prevalence IS
+    'marked divided by messages, from 0 to 1.';
+
+COMMENT ON TABLE prevalence_daily IS
+    'Share of messages that carry a label, by scope and day.';
+COMMENT ON COLUMN prevalence_daily.scope IS
+    '''all'', a source, or a source and its channel as ''source/channel''.';
+COMMENT ON COLUMN prevalence_daily.day IS
+    'The day, UTC.';
+COMMENT ON COLUMN prevalence_daily.task IS
+    'What kind of label it is; see the table labels.';
+COMMENT ON COLUMN prevalence_daily.label IS
+    'The label; see the table labels.';
+COMMENT ON COLUMN prevalence_daily.messages IS
+    'Messages that people wrote; bots, deleted messages and replaced revisions do not count.';
+COMMENT ON COLUMN prevalence_daily.authors IS
+    'Distinct authors of these messages; one person under two names counts twice.';
+COMMENT ON COLUMN prevalence_daily.marked IS
+    'Messages among them that carry the label.';
+COMMENT ON COLUMN prevalence_daily.prevalence IS
+    'marked divided by messages, from 0 to 1.';
+
+COMMENT ON TABLE prevalence_weekly IS
+    'Share of messages that carry a label, by scope and ISO week.';
+COMMENT ON COLUMN prevalence_weekly.scope IS
+    '''all'', a source, or a source and its channel as ''source/channel''.';
+COMMENT ON COLUMN prevalence_weekly.week IS
+    'The Monday on which the ISO week began, UTC.';
+COMMENT ON COLUMN prevalence_weekly.task IS
+    'What kind of label it is; see the table labels.';
+COMMENT ON COLUMN prevalence_weekly.label IS
+    'The label; see the table labels.';
+COMMENT ON COLUMN prevalence_weekly.messages IS
+    'Messages that people wrote; bots, deleted messages and replaced revisions do not count.';
+COMMENT ON COLUMN prevalence_weekly.authors IS
+    'Distinct authors of these messages; one person under two names counts twice.';
+COMMENT ON COLUMN prevalence_weekly.marked IS
+    'Messages among them that carry the label.';
+COMMENT ON COLUMN prevalence_weekly.prevalence IS
+    'marked divided by messages, from 0 to 1.';
+
+COMMENT ON TABLE causes_daily IS
+    'Share of messages that name a cause of frustration, by scope and day.';
+COMMENT ON COLUMN causes_daily.scope IS
+    '''all'', a source, or a source and its channel as ''source/channel''.';
+COMMENT ON COLUMN causes_daily.day IS
+    'The day, UTC.';
+COMMENT ON COLUMN causes_daily.cause IS
+    'What frustrates; see the labels of the task cause.';
+COMMENT ON COLUMN causes_daily.messages IS
+    'Messages that people wrote; bots, deleted messages and replaced revisions do not count.';
+COMMENT ON COLUMN causes_daily.authors IS
+    'Distinct authors of these messages; one person under two names counts twice.';
+COMMENT ON COLUMN causes_daily.marked IS
+    'Messages among them that name the cause.';
+COMMENT ON COLUMN causes_daily.prevalence IS
+    'marked divided by messages, from 0 to 1.';
+
+COMMENT ON TABLE forecasts IS
+    'Forecasts of daily prevalence, made at the end of each origin day; past origins are the track record.';
+COMMENT ON COLUMN forecasts.scope IS
+    '''all'', a source, or a source and its channel as ''source/channel''.';
+COMMENT ON COLUMN forecasts.task IS
+    'What kind of label it is; see the table labels.';
+COMMENT ON COLUMN forecasts.label IS
+    'The label; see the table labels.';
+COMMENT ON COLUMN forecasts.origin IS
+    'The last day that was known when the forecast was made.';
+COMMENT ON COLUMN forecasts.target IS
+    'The day that is forecast.';
+COMMENT ON COLUMN forecasts.mean IS
+    'Expected prevalence of the target day, from 0 to 1.';
+COMMENT ON COLUMN forecasts.lower IS
+    'Lower end of the 80 % interval.';
+COMMENT ON COLUMN forecasts.upper IS
+    'Upper end of the 80 % interval.';
+COMMENT ON COLUMN forecasts.model IS
+    'The method that made the forecast; see the table backtests.';
+COMMENT ON COLUMN forecasts.skill IS
+    'Whether the method beat the best naive one in the backtest; if not, the forecast is the naive one.';
+
+COMMENT ON TABLE alarms IS
+    'Probability, at each origin, that high prevalence comes within the horizon.';
+COMMENT ON COLUMN alarms.scope IS
+    '''all'', a source, or a source and its channel as ''source/channel''.';
+COMMENT ON COLUMN alarms.task IS
+    'What kind of label it is; see the table labels.';
+COMMENT ON COLUMN alarms.label IS
+    'The label; see the table labels.';
+COMMENT ON COLUMN alarms.origin IS
+    'The last day that was known when the probability was given.';
+COMMENT ON COLUMN alarms.kind IS
+    'What is warned of: ''level'' is prevalence above the threshold.';
+COMMENT ON COLUMN alarms.threshold IS
+    'Prevalence above which a day counts as high.';
+COMMENT ON COLUMN alarms.probability IS
+    'Probability that a day within the horizon is high, from 0 to 1.';
+COMMENT ON COLUMN alarms.alarm IS
+    'Whether the probability was high enough to warn.';
+COMMENT ON COLUMN alarms.skill IS
+    'Whether such probabilities were better than the usual frequency in the backtest.';
+
+COMMENT ON TABLE periods IS
+    'Periods of high prevalence, found in retrospect.';
+COMMENT ON COLUMN periods.scope IS
+    '''all'', a source, or a source and its channel as ''source/channel''.';
+COMMENT ON COLUMN periods.task IS
+    'What kind of label it is; see the table labels.';
+COMMENT ON COLUMN periods.label IS
+    'The label; see the table labels.';
+COMMENT ON COLUMN periods.kind IS
+    'What was high: ''level'' is prevalence above that of the days before.';
+COMMENT ON COLUMN periods.started IS
+    'First day of the period.';
+COMMENT ON COLUMN periods.peaked IS
+    'Day of the highest prevalence.';
+COMMENT ON COLUMN periods.ended IS
+    'Last day of the period; NULL while it lasts.';
+COMMENT ON COLUMN periods.peak_prevalence IS
+    'Prevalence on the day of the peak, from 0 to 1.';
+
+COMMENT ON TABLE backtests IS
+    'Track record of every model on every series.';
+COMMENT ON COLUMN backtests.scope IS
+    '''all'', a source, or a source and its channel as ''source/channel''.';
+COMMENT ON COLUMN backtests.task IS
+    'What kind of label it is; see the table labels.';
+COMMENT ON COLUMN backtests.label IS
+    'The label; see the table labels.';
+COMMENT ON COLUMN backtests.model IS
+    'The method that was tested.';
+COMMENT ON COLUMN backtests.origins IS
+    'Days at whose ends forecasts were made with what was known then.';
+COMMENT ON COLUMN backtests.mase IS
+    'Mean absolute error divided by that of the naive method on the days before; below 1 is better.';
+COMMENT ON COLUMN backtests.coverage IS
+    'Share of days that fell into their 80 % interval.';
+COMMENT ON COLUMN backtests.alarm_precision IS
+    'Share of alarms that were followed by a high day.';
+COMMENT ON COLUMN backtests.alarm_recall IS
+    'Share of high days that an alarm came before.';
+COMMENT ON COLUMN backtests.brier_skill IS
+    'How much better the probabilities were than the usual frequency: 1 is perfect, 0 no better.';
+COMMENT ON COLUMN backtests.chosen IS
+    'Whether forecasts of the series come from this method.';
+COMMENT ON COLUMN backtests.skill IS
+    'Whether the method beat the best naive one.';
+
+COMMENT ON TABLE coverage IS
+    'Whether each source was heard on each day, so that silence is not taken for calm.';
+COMMENT ON COLUMN coverage.source IS
+    'The source, by its configured name.';
+COMMENT ON COLUMN coverage.day IS
+    'The day, UTC; every day between the source''s first and last.';
+COMMENT ON COLUMN coverage.messages IS
+    'Messages that people wrote; NULL where too few wrote to be published.';
+COMMENT ON COLUMN coverage.state IS
+    'The worst that the connector said of itself that day: ''ok'', ''rate-limited'', ''stopped'' or ''failing''; ''silent'' when it said nothing and nobody wrote.';
+
+COMMENT ON TABLE labels IS
+    'What each label means, where it comes from, and when it may be published.';
+COMMENT ON COLUMN labels.task IS
+    'What kind of label it is: an emotion, a cause of frustration, or a marker of strain.';
+COMMENT ON COLUMN labels.label IS
+    'The label''s name.';
+COMMENT ON COLUMN labels.parent IS
+    'The broader label that it belongs to, if any.';
+COMMENT ON COLUMN labels.definition IS
+    'What it means, in one line.';
+COMMENT ON COLUMN labels.reference IS
+    'The publication or data set that defines it.';
+COMMENT ON COLUMN labels.min_authors IS
+    'Fewest distinct authors with which a cell of this label is published.';
+COMMENT ON COLUMN labels.finest IS
+    'The finest time for which it is published: ''hour'' or ''day''.';
+
+COMMENT ON TABLE about IS
+    'One row: what this file is, how old it is, and how it protects authors.';
+COMMENT ON COLUMN about.version IS
+    'The version of groundswell that published this file.';
+COMMENT ON COLUMN about.published_at IS
+    'When this file was published, UTC.';
+COMMENT ON COLUMN about.newest_message_at IS
+    'When the newest message was sent, UTC, to the minute.';
+COMMENT ON COLUMN about.messages IS
+    'Messages received, bots and later revisions among them.';
+COMMENT ON COLUMN about.dead_letters IS
+    'Records that could not be processed.';
+COMMENT ON COLUMN about.min_authors IS
+    'Fewest distinct authors of a published cell.';
+COMMENT ON COLUMN about.min_authors_markers IS
+    'Fewest distinct authors of a published cell of a marker.';
+COMMENT ON COLUMN about.taggers IS
+    'The taggers that labelled the messages, separated by commas.';
+COMMENT ON COLUMN about.notice IS
+    'What the operator wants readers to know.';
