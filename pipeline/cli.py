@@ -113,10 +113,17 @@ def _add_demo(commands: Any) -> None:
     parser.add_argument(
         "--dir", type=Path, default=Path("groundswell-demo"), help="where it works"
     )
-    parser.add_argument("--port", type=int, default=8080, help="the page's port")
+    parser.add_argument("--port", type=_port, default=8080, help="the page's port")
     parser.add_argument(
         "--once", action="store_true", help="stop after the first publication"
     )
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65_536:  # noqa: PLR2004 - TCP's own limits
+        raise ValueError
+    return port
 
 
 def _demo(given: argparse.Namespace) -> int:

@@ -4,11 +4,13 @@ About 20,000 messages of Ubuntu's IRC channel are moved to the last 120 days, an
 invented crisis is planted among them, and after the backlog messages go on live.
 """
 
+import contextlib
 import gzip
 import itertools
 import random
 import secrets
 import shutil
+import socket
 import tomllib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,6 +26,7 @@ from pipeline.jobs.lock import exclusive
 from pipeline.jobs.run import run
 from pipeline.jobs.stop import Stop
 
+PORTS_TRIED = 20
 MARKER = ".groundswell-demo"
 # Days before today: the crisis builds up for ten days, and then ebbs away.
 CRISIS_FIRST, CRISIS_PEAK, CRISIS_LAST = 22, 12, 6
@@ -85,7 +88,7 @@ def demo(
     folder = folder.resolve()
     _claim(folder)
     with exclusive(folder / MARKER, "demo", grace_s=0.0):
-        configuration = prepare(folder, now, port=port, live=not once)
+        configuration = prepare(folder, now, port=_free_port(port), live=not once)
         run(configuration, {}, stop, once=once)
 
 
@@ -107,6 +110,17 @@ def prepare(folder: Path, now: datetime, *, port: int, live: bool) -> Path:
     configuration = folder / "groundswell.toml"
     configuration.write_text(text, encoding="utf-8")
     return configuration
+
+
+def _free_port(wanted: int) -> int:
+    for port in range(wanted, min(wanted + PORTS_TRIED, 65_536)):
+        with socket.socket() as probe:
+            # As the server does: a port whose last connections linger is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise InputError(f"port {wanted} cannot be used: choose another with --port")
 
 
 def _claim(folder: Path) -> None:
@@ -158,9 +172,8 @@ def _moved(lines: list[Line], now: datetime) -> Iterator[Line]:
     """The sample's days laid over the last days, seven messages an hour."""
     first = now.date() - timedelta(days=DAYS - 1)
     midnight = datetime.combine(first, time(), UTC)
-    pace = timedelta(days=1) / A_DAY
     for number, line in enumerate(lines):
-        at = midnight + number * pace
+        at = midnight + number * timedelta(days=1) / A_DAY
         if at < now:
             yield {**line, "ts": at.isoformat()}
 
