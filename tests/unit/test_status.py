@@ -1,0 +1,121 @@
+"""`groundswell status` and `groundswell dead-letters`, from the log alone."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from pipeline.config import Config, LogSettings, WarehouseSettings
+from pipeline.jobs import dead_letters
+from pipeline.jobs.status import read_status, render
+from pipeline.log.message_log import Entry, Topic
+from pipeline.log.open import open_log
+from pipeline.records import DeadLetter, Message, Pulse, encode
+
+NOW = datetime.now(UTC)
+
+
+def configured(folder: Path) -> Config:
+    return Config(
+        log=LogSettings(url=f"sqlite:{folder}/log.sqlite"),
+        warehouse=WarehouseSettings(published=str(folder / "published.duckdb")),
+    )
+
+
+def append(config: Config, topic: Topic, *records: msgspec.Struct) -> None:
+    log = open_log(config.log)
+    log.append(topic, [Entry("k", encode(record)) for record in records])
+    log.close()
+
+
+def put_position(config: Config, job: str, positions: dict[str, object]) -> None:
+    log = open_log(config.log)
+    log.append("cursors", [Entry(job, msgspec.json.encode(positions))])
+    log.close()
+
+
+def message(number: int) -> Message:
+    return Message(
+        source="s",
+        platform="irc",
+        id=str(number),
+        channel="c",
+        author="0" * 16,
+        sent_at=NOW - timedelta(minutes=5),
+        seen_at=NOW,
+        text="secret text",
+    )
+
+
+def letter(number: int) -> DeadLetter:
+    return DeadLetter(
+        topic="messages",
+        partition=0,
+        offset=number,
+        stage="decode",
+        error="no valid Message",
+        raw=b"secret text",
+        at=NOW,
+    )
+
+
+def test_nothing_yet_is_said_as_never(tmp_path: Path) -> None:
+    status = read_status(configured(tmp_path), NOW)
+    assert status.messages == 0
+    assert status.published_age_s is None
+    assert "published     never" in render(status)
+
+
+def test_lag_is_what_each_job_has_before_it(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    append(config, "messages", *map(message, range(10)))
+    append(config, "tagged", *map(message, range(4)))
+    put_position(config, "process", {"messages": {"0": 4}})
+    put_position(config, "load", {"tagged": {"0": 1}})
+    status = read_status(config, datetime.now(UTC))
+    assert (status.messages, status.waiting_to_be_tagged) == (10, 6)
+    assert status.waiting_to_be_loaded == 3
+    assert 0 < status.messages_per_s <= 10
+    assert status.newest_message_age_s is not None
+    assert 300 <= status.newest_message_age_s < 400
+    assert "5 minutes ago" in render(status)
+
+
+def test_an_hour_without_messages_has_no_rate(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    append(config, "messages", message(1))
+    assert read_status(config, NOW + timedelta(hours=1)).messages_per_s == 0.0
+
+
+def test_each_source_speaks_through_its_newest_pulse(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    append(
+        config,
+        "pulses",
+        Pulse(source="a", at=NOW, state="ok", messages=3),
+        Pulse(source="a", at=NOW, state="failing", messages=2, error="HTTP 500"),
+    )
+    (source,) = read_status(config, NOW + timedelta(seconds=90)).sources
+    assert (source.state, source.messages, source.pulse_age_s) == ("failing", 5, 90)
+    shown = render(read_status(config, NOW + timedelta(days=3)))
+    assert "a: failing, heard 3 days ago, HTTP 500" in shown
+
+
+def test_the_age_of_the_published_file_is_shown(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    with duckdb.connect(config.warehouse.published) as connection:
+        connection.execute("CREATE TABLE about (published_at TIMESTAMP)")
+        at = NOW.replace(tzinfo=None) - timedelta(hours=3)
+        connection.execute("INSERT INTO about VALUES (?)", [at])
+    assert "published     3 hours ago" in render(read_status(config, NOW))
+
+
+def test_dead_letters_show_where_and_why_but_no_text(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    append(config, "dead-letters", *map(letter, range(5)))
+    letters = dead_letters.newest(config, 2)
+    assert [item.offset for item in letters] == [3, 4]
+    shown = dead_letters.render(letters)
+    assert "decode  messages:0:4  no valid Message" in shown
+    assert "secret" not in shown
