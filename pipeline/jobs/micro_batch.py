@@ -11,7 +11,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.portability.api.beam_runner_api_pb2 import Pipeline as PipelineProto
+from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment
@@ -90,7 +90,7 @@ class MicroBatch:
         for held in (self._log, self._tagger, self._seen, self._failures):
             held.drop()
 
-    def _build(self) -> PipelineProto:
+    def _build(self) -> beam_runner_api_pb2.Pipeline:
         register_coders()
         pipeline = beam.Pipeline(runner=self._runner, options=PipelineOptions([]))
         decoded = pipeline | Read(self._log) | Decode()
@@ -122,6 +122,12 @@ def _quieten_beam() -> None:
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
     worker = logging.getLogger("apache_beam.runners.worker.sdk_worker")
     worker.setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what RunInference says twice a run where PyTorch is missing."""
+    return not record.getMessage().startswith("Resource module is not available")
 
 
 def _forget_dead_models() -> None:
