@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import LogFullError
 from pipeline.log.message_log import COMPACTED, TOPICS, Entry, Stored, Topic
+from pipeline.records import Mark
+from pipeline.tagging.tagger import TextToTag
 
 
 class MemoryLog:
@@ -95,3 +97,38 @@ class MemoryLog:
         offsets = {(stored.topic, stored.offset) for stored in gone}
         for topic, kept in self._kept.items():
             self._kept[topic] = [s for s in kept if (topic, s.offset) not in offsets]
+
+
+class FakeTagger:
+    """Marks texts that hold "angry", and fails on those that hold "explode".
+
+    Every text also has an unflagged mark, as a real tagger's mostly do. `calls` are
+    the texts of each call, so that a test sees the batches.
+    """
+
+    name = "fake-1"
+
+    def __init__(self) -> None:
+        self.calls: list[list[TextToTag]] = []
+
+    def tag(self, texts: Sequence[TextToTag]) -> list[list[Mark]]:
+        """The marks of each text."""
+        self.calls.append(list(texts))
+        return [self._marks(text.text) for text in texts]
+
+    def _marks(self, text: str) -> list[Mark]:
+        if "explode" in text:
+            raise RuntimeError(f"cannot tag {text!r}")
+        return [
+            self._mark("joy", 0.1, flagged=False),
+            *([self._mark("anger", 0.9, flagged=True)] if "angry" in text else []),
+        ]
+
+    def _mark(self, label: str, score: float, *, flagged: bool) -> Mark:
+        return Mark(
+            task="basic-emotion",
+            label=label,
+            score=score,
+            flagged=flagged,
+            tagger=self.name,
+        )
