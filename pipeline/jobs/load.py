@@ -1,0 +1,196 @@
+"""The load job: the log into the warehouse, forecasts, and the published file."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import msgspec
+import structlog
+
+from pipeline.config import Config
+from pipeline.jobs.forecasting import Forecaster, Forecasting, forecast
+from pipeline.jobs.lock import exclusive
+from pipeline.jobs.stop import Stop
+from pipeline.log.message_log import Entry, MessageLog
+from pipeline.log.open import open_log
+from pipeline.tagging.labels import Label, load_labels
+from pipeline.warehouse.cells import recount, set_labels
+from pipeline.warehouse.database import open_warehouse
+from pipeline.warehouse.forecasts import ForecastStore
+from pipeline.warehouse.loader import LOADED, Loader, Positions
+from pipeline.warehouse.publisher import publish
+
+BATCH = 10_000
+POLL_S = 1.0
+REPORT_EVERY_S = 1.0
+RETENTION_EVERY_S = 3600.0
+REST = 4.0
+"""After publishing, this many times as long passes before it is done again."""
+
+log = structlog.get_logger()
+
+
+def load(config: Config, stop: Stop, *, once: bool = False) -> None:
+    """Load what is tagged, forecast and publish until `stop`.
+
+    With `once`: load all there is, forecast, publish, return.
+
+    Raises:
+        WarehouseError: the warehouse or the published file cannot be used.
+        LogError: the log cannot be used.
+        BusyError: another process does this job.
+    """
+    path = Path(config.warehouse.path)
+    with (
+        exclusive(path.with_name(path.name + ".load.lock"), "load"),
+        closing(open_log(config.log)) as message_log,
+        closing(open_warehouse(path)) as connection,
+    ):
+        job = LoadJob(config, message_log, connection)
+        if once:
+            job.drain(stop)
+        else:
+            job.follow(stop)
+
+
+class LoadJob:
+    """The job's state while it runs.
+
+    Args:
+        config: what to load into and where to publish.
+        message_log: what to load from.
+        connection: to the warehouse, from `open_warehouse`.
+        clock: what time it is.
+        forecaster: what forecasts a series.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        message_log: MessageLog,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        forecaster: Forecaster = forecast,
+    ) -> None:
+        self._settings = config.warehouse
+        self._path = Path(config.warehouse.path)
+        self._log = message_log
+        self._connection = connection
+        self._clock = clock
+        self._loader = Loader(connection, self._path, message_log, clock)
+        self._positions = self._positions_in(message_log)
+        self._reported: Positions = {}
+        store = ForecastStore(connection, self._path)
+        self._forecasting = Forecasting(store, config.forecast, forecaster)
+        self._forecast_on: date | None = None
+        set_labels(connection, _published_labels(config), config.warehouse)
+
+    def drain(self, stop: Stop) -> None:
+        """Load all there is, forecast to the end, publish."""
+        try:
+            while not stop.is_set() and self._load_batches():
+                self._report()
+            self._recount()
+            self._forecast()
+            while self._forecasting.busy and not stop.is_set():
+                self._forecasting.collect(wait_s=0.2)
+            if not stop.is_set():
+                publish(self._connection, self._settings, self._clock())
+        finally:
+            self._forecasting.stop()
+
+    def follow(self, stop: Stop) -> None:
+        """Load what comes, forecast and publish now and then, until `stop`."""
+        publication = _Pace(self._settings.publish_every_s)
+        report, retention = _Pace(REPORT_EVERY_S), _Pace(RETENTION_EVERY_S)
+        try:
+            while not stop.is_set():
+                loaded = self._load_batches()
+                self._forecasting.collect()
+                if publication.due():
+                    started = time.monotonic()
+                    self._recount()
+                    publish(self._connection, self._settings, self._clock())
+                    publication.rest(REST * (time.monotonic() - started))
+                    if loaded < BATCH:  # else there is more to load first
+                        self._forecast()
+                if report.due():
+                    self._report()
+                if retention.due():
+                    self._log.enforce_retention(self._clock())
+                if loaded < BATCH:
+                    stop.wait(POLL_S)
+        finally:
+            self._forecasting.stop()
+
+    def _positions_in(self, message_log: MessageLog) -> Positions:
+        positions = self._loader.positions()
+        for (topic, partition), following in list(positions.items()):
+            _, end = message_log.bounds(topic).get(partition, (0, 0))
+            if following > end:
+                log.warning("log-was-replaced", topic=topic, partition=partition)
+                self._loader.rewind(topic, partition)
+                del positions[topic, partition]
+        return positions
+
+    def _load_batches(self) -> int:
+        """Load one batch of each partition; the records of the largest."""
+        largest = 0
+        for topic in LOADED:
+            for partition, (_, end) in self._log.bounds(topic).items():
+                start = self._positions.get((topic, partition), 0)
+                if start < end:
+                    records = self._log.read(topic, partition, start, BATCH)
+                    self._loader.load(records)
+                    following = records[-1].offset + 1 if records else end
+                    self._positions[topic, partition] = following
+                    largest = max(largest, len(records))
+        return largest
+
+    def _recount(self) -> None:
+        if recount(self._connection, self._path):
+            self._forecast_on = None
+
+    def _forecast(self) -> None:
+        today = self._clock().date()
+        if self._forecast_on != today and not self._forecasting.busy:
+            self._forecasting.begin(today)
+            self._forecast_on = today
+
+    def _report(self) -> None:
+        if self._reported != self._positions:
+            topics: dict[str, dict[str, int]] = {}
+            for (topic, partition), following in self._positions.items():
+                topics.setdefault(topic, {})[str(partition)] = following
+            self._log.append("cursors", [Entry("load", msgspec.json.encode(topics))])
+            self._reported = dict(self._positions)
+
+
+def _published_labels(config: Config) -> list[Label]:
+    return [
+        label
+        for label in load_labels()
+        if not label.default_off or config.privacy.suicidality
+    ]
+
+
+class _Pace:
+    """Says when it is time again, at once at first."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._next = time.monotonic()
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._every_s
+        return True
+
+    def rest(self, seconds: float) -> None:
+        self._next = max(self._next, time.monotonic() + seconds)

@@ -1,0 +1,123 @@
+"""What forecasts are made from, and where they are kept until they are published."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from pipeline.warehouse.database import explained, script, transaction
+
+WINDOW_DAYS = 400
+MIN_KNOWN_DAYS = 28
+MIN_MARKED_A_DAY = 0.5
+MAX_SILENT_DAYS = 14
+MAX_SERIES = 100
+"""Forecasting takes the other core for seconds a series; the fullest come first."""
+
+TABLES = ("forecasts", "alarms", "periods", "backtests")
+
+SeriesName = tuple[str, str, str]
+"""Scope, task and label."""
+
+Digests = dict[SeriesName, str]
+"""What the forecasts of each series were computed from."""
+
+
+class DailyCells(NamedTuple):
+    """The published days of one series, in order; days not in it are unknown."""
+
+    name: SeriesName
+    days: list[date]
+    messages: list[int]
+    marked: list[int]
+
+
+class ForecastStore:
+    """Reads series from the warehouse, and keeps what was forecast of them.
+
+    Args:
+        connection: to the warehouse at `path`, from `open_warehouse`.
+        path: for messages.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def series(self, today: date) -> list[DailyCells]:
+        """The series worth a forecast, at most `MAX_SERIES`, most marked first."""
+        limits = {
+            "today": today,
+            "window_days": WINDOW_DAYS,
+            "min_known_days": MIN_KNOWN_DAYS,
+            "min_marked_a_day": MIN_MARKED_A_DAY,
+            "max_silent_days": MAX_SILENT_DAYS,
+            "max_series": MAX_SERIES,
+        }
+        with explained(self._path):
+            rows = self._connection.execute(script("series.sql"), limits).fetchall()
+        return [
+            DailyCells((scope, task, label), days, messages, marked)
+            for scope, task, label, days, messages, marked in rows
+        ]
+
+    def digests(self) -> Digests:
+        """Of each series that has forecasts, what they were computed from."""
+        with explained(self._path):
+            rows = self._connection.execute("FROM forecast_inputs").fetchall()
+        return {(scope, task, label): digest for scope, task, label, digest in rows}
+
+    def keep(
+        self,
+        name: SeriesName,
+        digest: str,
+        tables: Mapping[str, Sequence[msgspec.Struct]],
+    ) -> None:
+        """Replace what is kept of a series.
+
+        Args:
+            name: the series.
+            digest: what the rows were computed from.
+            tables: rows of each of `TABLES`, whose fields are its columns.
+
+        Raises:
+            WarehouseError: what was kept is unchanged.
+        """
+        with explained(self._path), transaction(self._connection):
+            self._drop(name)
+            row = [*name, digest]
+            self._connection.execute(
+                "INSERT INTO forecast_inputs VALUES (?, ?, ?, ?)", row
+            )
+            for table, rows in tables.items():
+                self._insert(table, rows)
+
+    def drop_all_but(self, names: Collection[SeriesName]) -> None:
+        """Forget the series that are worth a forecast no longer.
+
+        Raises:
+            WarehouseError: what was kept is unchanged.
+        """
+        gone = self.digests().keys() - set(names)
+        with explained(self._path), transaction(self._connection):
+            for name in gone:
+                self._drop(name)
+
+    def _drop(self, name: SeriesName) -> None:
+        for table in ("forecast_inputs", *TABLES):
+            self._connection.execute(
+                f"DELETE FROM {table} "  # noqa: S608 - one of our own
+                "WHERE (scope, task, label) = (?, ?, ?)",
+                name,
+            )
+
+    def _insert(self, table: str, rows: Sequence[msgspec.Struct]) -> None:
+        if rows:
+            batch = pa.Table.from_pylist([msgspec.structs.asdict(row) for row in rows])
+            self._connection.register("batch", batch)
+            self._connection.execute(f"INSERT INTO {table} BY NAME FROM batch")
+            self._connection.unregister("batch")

@@ -1,0 +1,122 @@
+"""Publishes what passes the gate: a new file, put in place of the last one.
+
+Who has the last one open keeps it; who opens it next gets the new one. So it is never
+locked and never half written, and nothing that was once taken out lingers in it.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from pipeline.config import WarehouseSettings
+from pipeline.errors import WarehouseError
+from pipeline.warehouse.database import explained, script
+
+STORAGE_VERSION = "v1.5.0"
+"""What the DuckDB inside Grafana's plugin can read."""
+
+_COVERAGE = """
+INSERT INTO published.coverage
+FROM publishable_coverage(?, ?)
+ORDER BY source, day
+"""
+_ABOUT = """
+INSERT INTO published.about
+SELECT
+    $version,
+    $published_at,
+    (SELECT date_trunc('minute', max(sent_at)) FROM messages),
+    (SELECT count(*) FROM messages),
+    (SELECT count(*) FROM dead_letters),
+    $min_authors,
+    $min_authors_markers,
+    (SELECT coalesce(string_agg(tagger, ', ' ORDER BY tagger), '') FROM taggers),
+    $notice
+"""
+
+
+def publish(
+    connection: duckdb.DuckDBPyConnection, settings: WarehouseSettings, now: datetime
+) -> None:
+    """Publish the cells as they were last counted.
+
+    Args:
+        connection: to the warehouse, from `open_warehouse`.
+        settings: where to publish, and what the operator wants said.
+        now: what time it is, UTC.
+
+    Raises:
+        WarehouseError: what was published before is unharmed.
+    """
+    target = Path(settings.published)
+    if target.resolve() == Path(settings.path).resolve():
+        raise WarehouseError(
+            f"{target} is the private warehouse itself: publish to another path"
+        )
+    now = now.astimezone(UTC)
+    about = {
+        "version": version("groundswell"),
+        "published_at": now.replace(tzinfo=None),
+        "min_authors": settings.min_authors,
+        "min_authors_markers": settings.min_authors_markers,
+        "notice": settings.notice,
+    }
+    with (
+        explained(target),
+        _replacing(target) as fresh,
+        _attached(connection, fresh),
+    ):
+        connection.execute(script("publish.sql"))
+        connection.execute(_COVERAGE, [settings.min_authors, now.date()])
+        connection.execute(_ABOUT, about)
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """A path to write to; on success its file takes the place of `target`."""
+    fresh = target.with_name(target.name + ".new")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _discard(fresh)  # a publication that was killed left it
+    try:
+        yield fresh
+        _sync(fresh)
+        fresh.replace(target)
+        _sync(target.parent)
+    finally:
+        _discard(fresh)
+
+
+def _discard(fresh: Path) -> None:
+    for path in (fresh, fresh.with_name(fresh.name + ".wal")):
+        path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[None]:
+    """Empty tables to publish, as `published` beside the warehouse."""
+    quoted = str(path).replace("'", "''")
+    connection.execute(
+        f"ATTACH '{quoted}' AS published (STORAGE_VERSION '{STORAGE_VERSION}')"
+    )
+    try:
+        connection.execute("USE published")
+        connection.execute(script("published.sql"))
+        connection.execute("USE warehouse")
+        yield
+        connection.execute("CHECKPOINT published")
+    finally:
+        connection.execute("USE warehouse")
+        connection.execute("DETACH published")
