@@ -1,0 +1,46 @@
+"""The processes of a running groundswell, as the kernel lists them."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def tree(pid: int) -> Iterator[int]:
+    """The process and all its descendants."""
+    yield pid
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for child in children.split():
+        yield from tree(int(child))
+
+
+def job_of(pid: int) -> str:
+    """The groundswell command that the process runs, or ''."""
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    if b"pipeline.cli" not in command:
+        return ""
+    return command[command.index(b"pipeline.cli") + 1].decode()
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that nobody has waited for yet does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def eventually(holds: Callable[[], bool], seconds: float) -> bool:
+    """Whether it comes true within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.1)
+    return holds()
