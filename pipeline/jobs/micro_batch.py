@@ -17,7 +17,6 @@ from apache_beam.runners.runner import PipelineResult
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment
 from apache_beam.utils import shared
 
-from pipeline.errors import LogError
 from pipeline.log.message_log import MessageLog
 from pipeline.tagging.tagger import Tagger
 from pipeline.transforms.coders import register_coders
@@ -51,7 +50,6 @@ class MicroBatch:
         self._log = Held(open_log)
         self._tagger = Held(load_tagger)
         self._seen = Held(Seen)
-        self._failures: Held[list[LogError]] = Held(list)
         self.log = self._log.get()
         self._tagger.get()
         # "DirectRunner" would look for an engine to download; this one is built in.
@@ -70,16 +68,10 @@ class MicroBatch:
             LogError: the log cannot be read or written; run the claim again.
         """
         self.log.append("cursors", [claim_entry(claim)])
-        failures = self._failures.get()
-        failures.clear()
         try:
             result = self._runner.run_via_runner_api(
                 self._pipeline, PipelineOptions([])
             )
-        except RuntimeError as error:
-            if failures:
-                raise failures[0] from error
-            raise
         finally:
             _forget_dead_models()
         return _counts(result)
@@ -87,7 +79,7 @@ class MicroBatch:
     def close(self) -> None:
         """Close the log and let go of the tagger."""
         self.log.close()
-        for held in (self._log, self._tagger, self._seen, self._failures):
+        for held in (self._log, self._tagger, self._seen):
             held.drop()
 
     def _build(self) -> beam_runner_api_pb2.Pipeline:
@@ -96,13 +88,13 @@ class MicroBatch:
         decoded = pipeline | Read(self._log) | Decode()
         tagged = decoded.decoded | Deduplicate(self._seen) | Tag(self._tagger)
         encoded = tagged.tagged | Encode()
-        _ = encoded.entries | Write(self._log, "tagged", self._failures)
+        _ = encoded.entries | Write(self._log, "tagged")
         for stage, output in (
             ("Decode", decoded),
             ("Tag", tagged),
             ("Encode", encoded),
         ):
-            letters = WriteDeadLetters(self._log, self._failures)
+            letters = WriteDeadLetters(self._log)
             _ = output[DEAD] | f"{stage}DeadLetters" >> letters
         environment = EmbeddedPythonEnvironment.default()
         return pipeline.to_runner_api(default_environment=environment)
@@ -118,10 +110,10 @@ def _counts(result: PipelineResult) -> Counter[str]:
 
 
 def _quieten_beam() -> None:
-    """Leave Beam its errors, except one that also reaches us as an exception."""
+    """Leave Beam its errors, except those that also reach us as exceptions."""
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
-    worker = logging.getLogger("apache_beam.runners.worker.sdk_worker")
-    worker.setLevel(logging.CRITICAL)
+    for name in ("common", "worker.sdk_worker"):
+        logging.getLogger(f"apache_beam.runners.{name}").setLevel(logging.CRITICAL)
     logging.getLogger().addFilter(_is_news)
 
 

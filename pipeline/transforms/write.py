@@ -4,7 +4,6 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline.errors import LogError
 from pipeline.log.message_log import Entry, MessageLog, Topic
 from pipeline.records import DeadLetter
 from pipeline.transforms.dead_letters import to_entry
@@ -23,29 +22,29 @@ class Write(beam.PTransform):
     Args:
         log: appended to.
         topic: the topic appended to.
-        failures: receives the log's error, of which Beam would keep only the words.
     """
 
-    def __init__(
-        self, log: Held[MessageLog], topic: Topic, failures: Held[list[LogError]]
-    ) -> None:
+    def __init__(self, log: Held[MessageLog], topic: Topic) -> None:
         super().__init__()
         self._log = log
         self._topic = topic
-        self._failures = failures
 
     def expand(self, entries: beam.PCollection[Entry]) -> beam.PCollection[Any]:
         """Entries -> nothing."""
-        return entries | beam.ParDo(_Append(self._log, self._topic, self._failures))
+        return entries | beam.ParDo(_Append(self._log, self._topic))
 
 
 @beam.typehints.with_input_types(DeadLetter)
 class WriteDeadLetters(beam.PTransform):
-    """Appends dead letters to their topic; arguments are those of `Write`."""
+    """Appends dead letters to their topic.
 
-    def __init__(self, log: Held[MessageLog], failures: Held[list[LogError]]) -> None:
+    Args:
+        log: appended to.
+    """
+
+    def __init__(self, log: Held[MessageLog]) -> None:
         super().__init__()
-        self._write = Write(log, "dead-letters", failures)
+        self._write = Write(log, "dead-letters")
 
     def expand(self, letters: beam.PCollection[DeadLetter]) -> beam.PCollection[Any]:
         """Dead letters -> nothing."""
@@ -53,12 +52,9 @@ class WriteDeadLetters(beam.PTransform):
 
 
 class _Append(beam.DoFn):
-    def __init__(
-        self, log: Held[MessageLog], topic: Topic, failures: Held[list[LogError]]
-    ) -> None:
+    def __init__(self, log: Held[MessageLog], topic: Topic) -> None:
         self._log = log
         self._topic = topic
-        self._failures = failures
 
     def start_bundle(self) -> None:
         self._entries: list[Entry] = []
@@ -74,9 +70,5 @@ class _Append(beam.DoFn):
         self._flush()
 
     def _flush(self) -> None:
-        try:
-            self._log.get().append(self._topic, self._entries)
-        except LogError as error:
-            self._failures.get().append(error)
-            raise
+        self._log.get().append(self._topic, self._entries)
         self.start_bundle()
