@@ -271,7 +271,7 @@ COMMENT ON COLUMN backtests.task IS
 COMMENT ON COLUMN backtests.label IS
     'The label; see the table labels.';
 COMMENT ON COLUMN backtests.model IS
-    'The method that was tested.';
+    'The method that was tested; ''published'' is what was told, whichever it came from.';
 COMMENT ON COLUMN backtests.origins IS
     'Days at whose ends forecasts were made with what was known then.';
 COMMENT ON COLUMN backtests.mase IS
