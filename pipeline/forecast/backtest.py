@@ -1,0 +1,279 @@
+"""Rolling origin: what every model would have said at the end of every day.
+
+Everything said of an origin is a function of the days up to it. A forecast made again
+later, with more days known, is therefore the same.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.forecast.intervals import offsets
+from pipeline.forecast.models import Model, all_models
+from pipeline.forecast.scale import Scale, scale_for
+from pipeline.forecast.series import MIN_KNOWN, Array, Series, ratio
+from pipeline.forecast.skill import beats
+
+WINDOW = 3 * 365
+"""Days of errors from which methods are compared."""
+
+DEFAULT = "7-day mean"
+"""The naive method that is published until another one proves better."""
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """What every model said of a series.
+
+    Args:
+        values: the series, shape (days,); NaN: gap.
+        scale: the scale of even noise.
+        horizon: days ahead.
+        first: the first origin, a position in `values`.
+        names: of the models.
+        naive: which of them are naive methods.
+        paths: expected values, shape (models, days, horizon); the path in row t was
+            said at the end of day t; NaN before `first`.
+        limits: what no forecast leaves: lower, shape (days, 1), and upper.
+    """
+
+    values: Array
+    scale: Scale
+    horizon: int
+    first: int
+    names: tuple[str, ...]
+    naive: tuple[bool, ...]
+    paths: Array
+    limits: tuple[Array, float]
+
+    def errors(self) -> Array:
+        """What came minus what was said, on the scale of even noise.
+
+        Shape (models, days, horizon), by *target*: row d holds the errors of what was
+        said of day d one day before, two days before, and so on. So all of the rows
+        up to an origin are known at that origin.
+        """
+        came, said = self.scale.forward(self.values), self.scale.forward(self.paths)
+        return by_target(came, said)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model that an origin's forecast is published from, and whether by skill."""
+
+    model: int
+    skill: bool
+
+
+def refit_days(first: int, days: int) -> list[int]:
+    """The origins at which parameters are learnt anew: rarer as the series grows.
+
+    Every 7 days at first, then whenever a twentieth has come, at least every 28 days.
+    """
+    origins = []
+    day = first
+    while day < days:
+        origins.append(day)
+        day += min(max(7, (day + 1) // 20), 28)
+    return origins
+
+
+def track(
+    series: Series, horizon: int, progress: Callable[[int], object] = int
+) -> Track:
+    """Let every model forecast at every origin.
+
+    Args:
+        series: at least `MIN_KNOWN` known days.
+        horizon: days ahead.
+        progress: told how many further days of all models are done.
+
+    Raises:
+        InputError: the series is too short.
+    """
+    series.check_usable()
+    values = series.values
+    known = np.cumsum(np.isfinite(values))
+    first = int(np.argmax(known >= MIN_KNOWN))
+    scale = scale_for(series)
+    models = all_models(scale)
+    paths = np.array([roll(m, values, horizon, first, progress) for m in models])
+    limits = _limits(series)
+    return Track(
+        values=values,
+        scale=scale,
+        horizon=horizon,
+        first=first,
+        names=tuple(model.name for model in models),
+        naive=tuple(model.naive for model in models),
+        paths=np.clip(paths, *limits),
+        limits=limits,
+    )
+
+
+def roll(
+    model: Model,
+    values: Array,
+    horizon: int,
+    first: int,
+    progress: Callable[[int], object] = int,
+) -> Array:
+    """One model's paths, shape (days, horizon); NaN before the origin `first`."""
+    paths = np.full((values.size, horizon), np.nan)
+    for begin, end in pairwise([*refit_days(first, values.size), values.size]):
+        model.fit(values[: begin + 1])
+        paths[begin] = model.forecast(horizon)
+        for day in range(begin + 1, end):
+            model.update(float(values[day]))
+            paths[day] = model.forecast(horizon)
+        progress(end - begin)
+    return paths
+
+
+def by_target(came: Array, said: Array) -> Array:
+    """Errors by target day; see `Track.errors`.
+
+    Args:
+        came: shape (days,).
+        said: shape (models, days, horizon).
+    """
+    errors = np.full(said.shape, np.nan)
+    for ahead in range(1, said.shape[2] + 1):
+        errors[:, ahead:, ahead - 1] = came[ahead:] - said[:, :-ahead, ahead - 1]
+    return errors
+
+
+def losses(track: Track) -> Array:
+    """Mean absolute error of what was said of each day, shape (models, days)."""
+    return _mean_known(np.abs(by_target(track.values, track.paths)), axis=2)
+
+
+def choose(track: Track, losses: Array, origin: int) -> Choice:
+    """The model to publish at an origin, from the errors known by then.
+
+    The best model if it beats the best naive method. Otherwise a naive one: the mean
+    of a week, unless the best naive method beats that.
+    """
+    recent = losses[:, max(0, origin + 1 - WINDOW) : origin + 1]
+    mean = _mean_known(recent, axis=1)
+    naive = np.array(track.naive)
+    rival = int(np.argmin(np.where(naive & np.isfinite(mean), mean, np.inf)))
+    best = int(np.argmin(np.where(~naive & np.isfinite(mean), mean, np.inf)))
+    default = track.names.index(DEFAULT)
+    if beats(recent[rival] - recent[best], track.horizon):
+        return Choice(best, skill=True)
+    better = beats(recent[default] - recent[rival], track.horizon)
+    return Choice(rival if better else default, skill=False)
+
+
+def skilled(track: Track, losses: Array, origin: int) -> list[bool]:
+    """Of each model, whether it beats the best naive method at an origin."""
+    recent = losses[:, max(0, origin + 1 - WINDOW) : origin + 1]
+    mean = _mean_known(recent, axis=1)
+    naive = np.array(track.naive)
+    rival = recent[int(np.argmin(np.where(naive, mean, np.inf)))]
+    return [
+        not is_naive and beats(rival - loss, track.horizon)
+        for is_naive, loss in zip(track.naive, recent, strict=True)
+    ]
+
+
+def mase(track: Track, path: Array, origins: Sequence[int]) -> float | None:
+    """Mean absolute error over the mean day-to-day change up to each origin.
+
+    Args:
+        track: of the series.
+        path: expected values, shape (days, horizon).
+        origins: those to score.
+
+    Returns:
+        None where there is nothing to compare, or the series never changed.
+
+    Source: R. J. Hyndman and A. B. Koehler, "Another look at measures of forecast
+    accuracy", International Journal of Forecasting 22 (2006).
+    """
+    change = _mean_change(track.values)
+    errors = [
+        np.abs(truth - path[origin]) / change[origin]
+        for origin, truth in _targets(track, origins)
+        if change[origin] > 0
+    ]
+    return _mean_or_none(errors)
+
+
+def bands(track: Track, origins: Sequence[int]) -> tuple[Array, Array]:
+    """Lower and upper ends of the 80 % intervals, each (models, days, horizon).
+
+    NaN in the rows that are no origin asked for. The expected value lies within.
+    """
+    lower = np.full(track.paths.shape, np.nan)
+    upper = lower.copy()
+    scaled, paths = track.scale.forward(track.values), track.scale.forward(track.paths)
+    for model, errors in enumerate(track.errors()):
+        for origin in origins:
+            below, above = offsets(errors, scaled, origin)
+            lower[model, origin] = paths[model, origin] + below
+            upper[model, origin] = paths[model, origin] + above
+    lower, upper = track.scale.back(lower), track.scale.back(upper)
+    lower = np.clip(np.minimum(lower, track.paths), *track.limits)
+    return lower, np.clip(np.maximum(upper, track.paths), *track.limits)
+
+
+def coverage(
+    track: Track, lower: Array, upper: Array, origins: Sequence[int]
+) -> float | None:
+    """Share of the targets within their interval; None where none is known.
+
+    Args:
+        track: of the series.
+        lower: shape (days, horizon).
+        upper: shape (days, horizon).
+        origins: those to score.
+    """
+    inside = [
+        np.where(
+            np.isnan(truth),
+            np.nan,
+            (lower[origin] <= truth) & (truth <= upper[origin]),
+        )
+        for origin, truth in _targets(track, origins)
+    ]
+    return _mean_or_none(inside)
+
+
+def _targets(track: Track, origins: Sequence[int]) -> list[tuple[int, Array]]:
+    return [
+        (origin, track.values[origin + 1 : origin + 1 + track.horizon])
+        for origin in origins
+    ]
+
+
+def _mean_change(values: Array) -> Array:
+    """Mean absolute change between neighbouring known days, up to each day."""
+    change = np.abs(np.diff(values, prepend=np.nan))
+    known = np.isfinite(change)
+    return ratio(np.cumsum(np.where(known, change, 0.0)), np.cumsum(known))
+
+
+def _mean_known(values: Array, axis: int) -> Array:
+    known = np.isfinite(values)
+    return ratio(np.where(known, values, 0.0).sum(axis), known.sum(axis))
+
+
+def _mean_or_none(values: Sequence[Array]) -> float | None:
+    known = np.concatenate([np.empty(0), *values])
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if known.size else None
+
+
+def _limits(series: Series) -> tuple[Array, float]:
+    """No forecast leaves what the series has shown to be possible.
+
+    A share lies in [0, 1]; a measurement that was never negative stays so.
+    """
+    values = series.values
+    lowest = np.minimum.accumulate(np.where(np.isnan(values), np.inf, values))
+    lower = np.where(lowest >= 0, 0.0, -np.inf)
+    return lower[:, np.newaxis], 1.0 if series.counted else np.inf
