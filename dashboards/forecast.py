@@ -1,0 +1,438 @@
+"""The forecast: what is expected, how sure that is, and how good it has been."""
+
+from collections.abc import Iterable
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models import dashboard as model
+
+from dashboards import panels
+from dashboards.panels import DuckDbQuery
+
+UID = "groundswell-forecast"
+SCOPE = "scope = ${scope:sqlstring}"
+SERIES = f"{SCOPE} AND task || '/' || label = ${{series:sqlstring}}"
+
+SCOPES = """
+SELECT scope
+FROM forecasts
+GROUP BY scope
+ORDER BY scope <> 'all', scope
+"""
+SERIES_OPTIONS = f"""
+SELECT label || ' (' || task || ')' AS __text, task || '/' || label AS __value
+FROM forecasts
+WHERE {SCOPE}
+GROUP BY task, label
+ORDER BY label <> 'frustration', task, label
+"""
+ORIGINS = f"""
+SELECT __text, __value
+FROM (
+  SELECT 'the newest' AS __text, 'newest' AS __value
+  UNION ALL
+  SELECT strftime(origin, '%Y-%m-%d'), strftime(origin, '%Y-%m-%d')
+  FROM forecasts
+  WHERE {SERIES}
+  GROUP BY origin
+)
+ORDER BY __value DESC
+"""
+NOTICE = "SELECT CASE WHEN notice = '' THEN 'Live data.' ELSE notice END FROM about"
+
+ABOUT = """\
+> **${notice}**
+
+A forecast speaks of groups, and of words: it diagnoses nobody and is not for \
+watching employees. Where no model has beaten the naive methods on this series' own \
+past, it says *no skill* and shows the best naive forecast.
+"""
+
+# The forecast made at the end of the chosen day, or of the newest one.
+CHOSEN = f"""chosen AS (
+  SELECT coalesce(
+    max(origin) FILTER (strftime(origin, '%Y-%m-%d') = ${{origin:sqlstring}}),
+    max(origin)
+  ) AS origin
+  FROM forecasts
+  WHERE {SERIES}
+)"""
+# Of the kinds of high prevalence, charts show the level: it has a threshold to see.
+HIGH = f"""high AS (
+  SELECT started,
+    coalesce(ended, (SELECT max(origin) FROM forecasts WHERE {SERIES})) AS ended
+  FROM periods
+  WHERE {SERIES} AND kind = 'level'
+)"""
+
+SKILL = f"""
+WITH {CHOSEN}
+SELECT CASE WHEN bool_or(skill) THEN 'skill' ELSE 'no skill' END AS "Skill"
+FROM forecasts JOIN chosen USING (origin)
+WHERE {SERIES}
+HAVING count(*) > 0
+"""
+MODEL = f"""
+WITH {CHOSEN}
+SELECT any_value(model) AS "Shown model"
+FROM forecasts JOIN chosen USING (origin)
+WHERE {SERIES}
+HAVING count(*) > 0
+"""
+EXPECTED = f"""
+WITH {CHOSEN}
+SELECT avg(mean) AS "Expected"
+FROM forecasts JOIN chosen USING (origin)
+WHERE {SERIES}
+HAVING count(*) > 0
+"""
+PROBABILITY = f"""
+WITH {CHOSEN}
+SELECT probability AS "Probability"
+FROM alarms JOIN chosen USING (origin)
+WHERE {SERIES} AND kind = 'level'
+"""
+ALARM = f"""
+WITH {CHOSEN}
+SELECT CASE WHEN alarm THEN 'alarm' ELSE 'no alarm' END AS "Alarm"
+FROM alarms JOIN chosen USING (origin)
+WHERE {SERIES} AND kind = 'level'
+"""
+
+# A period counts as warned of when an alarm was raised before its peak, and not
+# longer before its start than a forecast reaches.
+WARNED = f"""horizon AS (
+  SELECT CAST(max(target - origin) AS INTEGER) AS days FROM forecasts WHERE {SERIES}
+), level AS (
+  SELECT origin, alarm FROM alarms WHERE {SERIES} AND kind = 'level'
+), judged AS (
+  SELECT started, peaked, ended, peak_prevalence,
+    peaked > (SELECT min(origin) FROM level) AS forecast,
+    (
+      SELECT min(origin)
+      FROM level CROSS JOIN horizon
+      WHERE alarm AND origin < peaked AND origin >= started - horizon.days
+    ) AS warned_at
+  FROM periods
+  WHERE {SERIES} AND kind = 'level'
+)"""
+WARNINGS = f"""
+WITH {WARNED}
+SELECT count(warned_at) || ' of ' || count(*) AS "Peaks warned of"
+FROM judged
+WHERE forecast AND $__timeFilter(peaked::TIMESTAMP)
+"""
+PERIODS = f"""
+WITH {WARNED}
+SELECT started::TIMESTAMP AS "Started", peaked::TIMESTAMP AS "Peaked",
+  ended::TIMESTAMP AS "Ended", peak_prevalence AS "Peak",
+  CASE
+    WHEN warned_at IS NOT NULL THEN 'warned'
+    WHEN forecast THEN 'missed'
+    ELSE 'too early'
+  END AS "Verdict",
+  warned_at::TIMESTAMP AS "First alarm", peaked - warned_at AS "Days before"
+FROM judged
+WHERE $__timeFilter(peaked::TIMESTAMP)
+ORDER BY peaked DESC
+"""
+
+# Causes have a table of their own.
+FORECAST = f"""
+WITH {CHOSEN}, {HIGH}, actual AS (
+  SELECT day, prevalence FROM prevalence_daily WHERE {SERIES}
+  UNION
+  SELECT day, prevalence
+  FROM causes_daily
+  WHERE {SCOPE} AND 'cause/' || cause = ${{series:sqlstring}}
+), expected AS (
+  SELECT target AS day, mean, lower, upper
+  FROM forecasts JOIN chosen USING (origin)
+  WHERE {SERIES}
+), limits AS (
+  SELECT origin AS day, threshold FROM alarms WHERE {SERIES} AND kind = 'level'
+)
+SELECT day::TIMESTAMP AS time,
+  actual.prevalence AS "actual",
+  expected.mean AS "forecast",
+  expected.lower AS "80 % band, bottom",
+  expected.upper AS "80 % band, top",
+  limits.threshold AS "counts as high from",
+  CASE WHEN EXISTS (FROM high WHERE day BETWEEN started AND ended) THEN 1 END
+    AS "high prevalence"
+FROM actual FULL JOIN expected USING (day) FULL JOIN limits USING (day)
+WHERE $__timeFilter(day::TIMESTAMP)
+ORDER BY day
+"""
+ALARMS = f"""
+WITH {HIGH}
+SELECT origin::TIMESTAMP AS time,
+  probability AS "probability",
+  CASE WHEN alarm THEN probability END AS "alarm raised",
+  CASE WHEN EXISTS (FROM high WHERE origin BETWEEN started AND ended) THEN 1 END
+    AS "high prevalence"
+FROM alarms
+WHERE {SERIES} AND kind = 'level' AND $__timeFilter(origin::TIMESTAMP)
+ORDER BY origin
+"""
+NAIVE = ("last day", "last week", "7-day mean", "mean", "drift")
+"""The methods that a model must beat; `published` is what was shown in the end."""
+BACKTESTS = f"""
+SELECT model AS "Model",
+  CASE
+    WHEN model = 'published' THEN 'as shown'
+    WHEN chosen THEN 'shown now'
+    WHEN model IN {NAIVE} THEN 'naive'
+    WHEN skill THEN 'beats naive'
+    ELSE ''
+  END AS "Verdict",
+  origins AS "Days", mase AS "MASE", coverage AS "In band",
+  alarm_precision AS "Precision", alarm_recall AS "Recall",
+  brier_skill AS "Brier skill"
+FROM backtests
+WHERE {SERIES}
+ORDER BY model = 'published' DESC, mase NULLS LAST, model
+"""
+READING = """\
+**MASE** is the error of the daily forecasts, in units of the usual change from one \
+day to the next: below 1 is better. **In band** is the share of days within the 80 % \
+band: it should be close to 80 %. **Precision** is the share of alarms that a high \
+day followed, **recall** the share of high days that an alarm came before. **Brier \
+skill** compares the alarm's probability with always stating the usual frequency: \
+above 0 is better.
+"""
+SKILL_TEXTS = {
+    "skill": ("Beats naive", panels.GREEN),
+    "no skill": ("No skill", panels.AMBER),
+}
+VERDICTS = {
+    "warned": ("warned", panels.GREEN),
+    "missed": ("missed", panels.RED),
+    "too early": ("too early", panels.GREY),
+}
+
+
+def build() -> dashboard.Dashboard:
+    """The forecast dashboard."""
+    page = panels.page(
+        UID,
+        "Forecast",
+        "What is expected of each series, and how good its forecasts have been.",
+        ("now-90d", "now+8d"),
+    )
+    for variable in _variables():
+        page.with_variable(variable)
+    for panel in (*_figures(), *_charts(), *_record()):
+        page.with_panel(panel)
+    return page
+
+
+def _variables() -> Iterable[dashboard.QueryVariable]:
+    yield panels.chosen(
+        "scope", "Scope", "Everything, one source, or one channel.", SCOPES, "all"
+    )
+    yield panels.chosen(
+        "series",
+        "Series",
+        "The label whose daily share of messages is forecast.",
+        SERIES_OPTIONS,
+        "fine-emotion/frustration",
+    )
+    yield panels.chosen(
+        "origin",
+        "Forecast made at the end of",
+        "The day after which the forecast was made: choose an earlier one to see "
+        "what was expected then.",
+        ORIGINS,
+        "newest",
+    )
+    yield panels.hidden("notice", NOTICE)
+
+
+def _figures() -> Iterable[panels.Panel]:
+    yield panels.note(1, ABOUT, (0, 0, 24, 4))
+    yield panels.figure(
+        2,
+        "Skill",
+        "Whether a model beats the best naive method on this series' own past. "
+        "Without skill, the naive forecast is shown.",
+        (0, 4, 4, 4),
+        DuckDbQuery(SKILL),
+    ).mappings(panels.mapped(SKILL_TEXTS))
+    yield panels.figure(
+        3,
+        "Model shown",
+        "The method behind the forecast shown below.",
+        (4, 4, 4, 4),
+        DuckDbQuery(MODEL),
+    )
+    yield (
+        panels.figure(
+            4,
+            "Expected share",
+            "Mean of the daily shares forecast from the chosen day on.",
+            (8, 4, 4, 4),
+            DuckDbQuery(EXPECTED),
+        )
+        .unit("percentunit")
+        .decimals(1)
+    )
+    yield (
+        panels.figure(
+            5,
+            "Probability of high prevalence",
+            "Calibrated probability that a period of high prevalence comes within "
+            "the days forecast.",
+            (12, 4, 4, 4),
+            DuckDbQuery(PROBABILITY),
+        )
+        .unit("percentunit")
+        .decimals(0)
+    )
+    yield panels.figure(
+        6,
+        "Alarm",
+        "Whether the alarm was raised at the end of the chosen day.",
+        (16, 4, 4, 4),
+        DuckDbQuery(ALARM),
+    ).mappings(
+        panels.mapped(
+            {"alarm": ("Alarm", panels.RED), "no alarm": ("No alarm", panels.GREEN)}
+        )
+    )
+    yield panels.figure(
+        7,
+        "Peaks warned of",
+        "Periods of high prevalence of the chosen time whose peak came after an "
+        "alarm, of all that a forecast could have seen.",
+        (20, 4, 4, 4),
+        DuckDbQuery(WARNINGS),
+    )
+
+
+def _charts() -> Iterable[panels.Panel]:
+    yield _forecast()
+    alarms = (
+        panels.lines(
+            9,
+            "Probability of high prevalence, day by day",
+            "What the alarm said at the end of each day of the coming ones. Red "
+            "points are alarms; the days of high prevalence, found in retrospect, "
+            "are shaded.",
+            (0, 20, 24, 8),
+            DuckDbQuery(ALARMS),
+        )
+        .max(1)
+        .override_by_name("probability", [panels.colour(panels.BLUE)])
+        .override_by_name(
+            "alarm raised",
+            [
+                panels.colour(panels.RED),
+                panels.setting("custom.drawStyle", "points"),
+                panels.setting("custom.pointSize", 9),
+            ],
+        )
+    )
+    yield panels.shaded(alarms, "high prevalence")
+
+
+def _forecast() -> panels.Panel:
+    panel = panels.lines(
+        8,
+        "Actual and forecast share of messages",
+        "Daily share of messages, the forecast made at the end of the chosen day with "
+        "the band that should hold 80 % of the days, and the share from which a day "
+        "counted as high. Days of high prevalence, found in retrospect, are shaded.",
+        (0, 8, 24, 12),
+        DuckDbQuery(FORECAST),
+    )
+    unlisted = {"legend": True, "tooltip": False, "viz": False}
+    panel.override_by_name("actual", [panels.colour(panels.EMOTIONS["frustration"])])
+    panel.override_by_name(
+        "forecast",
+        [
+            panels.colour(panels.BLUE),
+            panels.setting("custom.lineStyle", panels.DASHED),
+            panels.setting("custom.lineWidth", 3),
+        ],
+    )
+    panel.override_by_name(
+        "80 % band, bottom",
+        [
+            panels.colour(panels.BLUE),
+            panels.setting("custom.lineWidth", 0),
+            panels.setting("custom.showPoints", "never"),
+            panels.setting("custom.hideFrom", unlisted),
+        ],
+    )
+    panel.override_by_name(
+        "80 % band, top",
+        [
+            panels.colour(panels.BLUE),
+            panels.setting("custom.lineWidth", 0),
+            panels.setting("custom.showPoints", "never"),
+            panels.setting("custom.fillBelowTo", "80 % band, bottom"),
+            panels.setting("custom.fillOpacity", 20),
+        ],
+    )
+    panel.override_by_name(
+        "counts as high from",
+        [
+            panels.colour(panels.GREY),
+            panels.setting("custom.lineStyle", panels.DOTTED),
+            panels.setting("custom.lineWidth", 2),
+            panels.setting("custom.showPoints", "never"),
+        ],
+    )
+    return panels.shaded(panel, "high prevalence")
+
+
+def _record() -> Iterable[panels.Panel]:
+    days = [panels.setting("unit", "time:YYYY-MM-DD")]
+    periods = panels.rows(
+        10,
+        "Periods of high prevalence, and whether an alarm came first",
+        "Found in retrospect: days above the usual level. 'Warned' means that an "
+        "alarm was raised before the peak, and not longer before the start than a "
+        "forecast reaches; 'too early' that there were no forecasts yet.",
+        (0, 28, 12, 10),
+        DuckDbQuery(PERIODS),
+    )
+    for name in ("Started", "Peaked", "Ended", "First alarm"):
+        periods.override_by_name(name, days)
+    periods.override_by_name(
+        "Peak",
+        [panels.setting("unit", "percentunit"), panels.setting("decimals", 1)],
+    )
+    yield periods.override_by_name("Verdict", _coloured(VERDICTS))
+    yield _backtests()
+    yield panels.note(12, READING, (0, 38, 24, 3))
+
+
+def _coloured(
+    texts: dict[str, tuple[str, str]],
+) -> list[model.DynamicConfigValue]:
+    return [
+        panels.setting("mappings", panels.mapped(texts)),
+        panels.setting("custom.cellOptions", {"type": "color-text"}),
+    ]
+
+
+def _backtests() -> panels.Panel:
+    panel = panels.rows(
+        11,
+        "Track record of every model, beside the naive methods",
+        "Each method forecast every past day with what was known then. First what "
+        "was shown in the end, whichever method it came from; then the best first.",
+        (12, 28, 12, 10),
+        DuckDbQuery(BACKTESTS),
+    )
+    share = [panels.setting("unit", "percentunit"), panels.setting("decimals", 0)]
+    for name in ("In band", "Precision", "Recall"):
+        panel.override_by_name(name, share)
+    for name in ("MASE", "Brier skill"):
+        panel.override_by_name(name, [panels.setting("decimals", 2)])
+    verdicts = {
+        "shown now": ("shown now", panels.BLUE),
+        "beats naive": ("beats naive", panels.GREEN),
+    }
+    return panel.override_by_name("Verdict", _coloured(verdicts))

@@ -1,0 +1,1 @@
+"""A small web page that shows the dashboards over the published file."""
