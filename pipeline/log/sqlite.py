@@ -25,7 +25,9 @@ _PAGE_BYTES = 8192
 _RECORD_OVERHEAD = 32
 """Bytes a record takes on disk beside its key and value, measured."""
 
-_READ_BYTES = 64 * 2**20
+_READ_BYTES = 16 * 2**20
+_READ_RECORDS = 16
+_WAL_BYTES = 64 * 2**20
 _SLICE_RECORDS = 2_000
 _SLICE_BYTES = 16 * 2**20
 _SLICE_PAGES = 2_000
@@ -186,7 +188,7 @@ class SqliteLog:
         connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA journal_size_limit = {_READ_BYTES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         return connection
 
     def _create(self) -> None:
@@ -316,7 +318,7 @@ def _fetch(cursor: sqlite3.Cursor) -> list[tuple[int, int, str, bytes]]:
     """Rows up to a bound of bytes, so that large records cannot fill the memory."""
     rows: list[tuple[int, int, str, bytes]] = []
     size = 0
-    while size < _READ_BYTES and (more := cursor.fetchmany(256)):
+    while size < _READ_BYTES and (more := cursor.fetchmany(_READ_RECORDS)):
         rows += more
         size += sum(len(row[3]) for row in more)
     cursor.close()

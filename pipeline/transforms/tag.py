@@ -18,7 +18,12 @@ from pipeline.transforms.decode import Decoded
 from pipeline.transforms.held import Held
 
 BATCH = 256
-"""Messages a tagger is given at once: fixed, so that every run is the same."""
+"""Messages a tagger is given at once, fewer when they are large.
+
+It is fixed, as Beam would otherwise feel its way anew in every run.
+"""
+_UNIT_BYTES = 64 * 1024
+"""A record of N times this size counts for N messages of a batch."""
 
 
 class Tagged(NamedTuple):
@@ -67,7 +72,9 @@ class TaggerHandler(ModelHandler[Decoded, Tagged | DeadLetter, Model]):
     """
 
     def __init__(self, tagger: Held[Tagger]) -> None:
-        super().__init__(min_batch_size=BATCH, max_batch_size=BATCH)
+        super().__init__(
+            min_batch_size=BATCH, max_batch_size=BATCH, element_size_fn=_weight
+        )
         self._tagger = tagger
 
     def load_model(self) -> Model:
@@ -89,6 +96,10 @@ class TaggerHandler(ModelHandler[Decoded, Tagged | DeadLetter, Model]):
     def get_num_bytes(self, batch: Sequence[Decoded]) -> int:
         """Bytes of the records in a batch."""
         return sum(len(decoded.stored.value) for decoded in batch)
+
+
+def _weight(decoded: Decoded) -> int:
+    return max(1, len(decoded.stored.value) // _UNIT_BYTES)
 
 
 def _tag_one(decoded: Decoded, tagger: Tagger) -> Tagged | DeadLetter:

@@ -299,6 +299,14 @@ def test_batches_are_bounded_and_measured() -> None:
     )
 
 
+def test_large_messages_make_small_batches() -> None:
+    tagger = FakeTagger()
+    inputs = [decoded("x" * 900_000, id=str(n), offset=n) for n in range(40)]
+    results, _, _ = run(Tag(held(tagger)), inputs)
+    assert [result.stored.offset for result in results] == list(range(40))
+    assert max(len(call) for call in tagger.calls) < 20
+
+
 def tagged(text: str = "hello there", **fields: Any) -> Tagged:
     it = message(text, **fields)
     return Tagged(stored(b"raw", 5), TaggedMessage(message=it, marks=()))
