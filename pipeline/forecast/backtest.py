@@ -81,14 +81,14 @@ def refit_days(first: int, days: int) -> list[int]:
 
 
 def track(
-    series: Series, horizon: int, progress: Callable[[int], object] = int
+    series: Series, horizon: int, progress: Callable[[float], object] = float
 ) -> Track:
     """Let every model forecast at every origin.
 
     Args:
         series: at least `MIN_KNOWN` known days.
         horizon: days ahead.
-        progress: told how many further days of all models are done.
+        progress: told what further share of the work is done.
 
     Raises:
         InputError: the series is too short.
@@ -99,7 +99,11 @@ def track(
     first = int(np.argmax(known >= MIN_KNOWN))
     scale = scale_for(series)
     models = all_models(scale)
-    paths = np.array([roll(m, values, horizon, first, progress) for m in models])
+
+    def done(days: int) -> None:
+        progress(days / (values.size - first) / len(models))
+
+    paths = np.array([roll(m, values, horizon, first, done) for m in models])
     limits = _limits(series)
     return Track(
         values=values,
@@ -118,9 +122,12 @@ def roll(
     values: Array,
     horizon: int,
     first: int,
-    progress: Callable[[int], object] = int,
+    done: Callable[[int], object] = int,
 ) -> Array:
-    """One model's paths, shape (days, horizon); NaN before the origin `first`."""
+    """One model's paths, shape (days, horizon); NaN before the origin `first`.
+
+    `done` is told how many further days have been forecast from.
+    """
     paths = np.full((values.size, horizon), np.nan)
     for begin, end in pairwise([*refit_days(first, values.size), values.size]):
         model.fit(values[: begin + 1])
@@ -128,7 +135,7 @@ def roll(
         for day in range(begin + 1, end):
             model.update(float(values[day]))
             paths[day] = model.forecast(horizon)
-        progress(end - begin)
+        done(end - begin)
     return paths
 
 

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pipeline.forecast.alarms import Odds, base_rates, odds, rings
 from pipeline.forecast.backtest import (
@@ -125,7 +126,7 @@ def forecast_series(
     *,
     horizon: int,
     backtest_days: int,
-    progress: Callable[[int], object] = int,
+    progress: Callable[[float], object] = float,
 ) -> Forecasts:
     """Forecasts, alarms, track record and periods of one series.
 
@@ -136,12 +137,14 @@ def forecast_series(
         series: daily counts or values, gaps NaN.
         horizon: days ahead.
         backtest_days: origins before the last day.
-        progress: told how many further days of the models are done.
+        progress: told what further share of the work is done.
 
     Raises:
         InputError: the series is too short.
     """
-    told = _tell(series, horizon, backtest_days, progress)
+    # Matrices of a few rows gain nothing from more threads, which only wait noisily.
+    with threadpool_limits(1):
+        told = _tell(series, horizon, backtest_days, progress)
     return Forecasts(
         forecasts=[
             row
@@ -155,7 +158,10 @@ def forecast_series(
 
 
 def _tell(
-    series: Series, horizon: int, backtest_days: int, progress: Callable[[int], object]
+    series: Series,
+    horizon: int,
+    backtest_days: int,
+    progress: Callable[[float], object],
 ) -> _Told:
     said = track(series, horizon, progress)
     last = said.values.size - 1
