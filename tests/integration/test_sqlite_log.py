@@ -207,6 +207,14 @@ def test_a_process_that_holds_the_log_too_long_is_named_as_the_cause(
     log.close()
 
 
+def test_it_has_one_partition(tmp_path: Path) -> None:
+    log = open_at(tmp_path / "log.sqlite")
+    log.append("messages", [Entry("a", b"1"), Entry("b", b"2")])
+    assert log.bounds("messages") == {0: (0, 2)}
+    assert log.read("messages", 1, 0, 10) == []
+    log.close()
+
+
 def test_a_closed_log_is_not_used_again(tmp_path: Path) -> None:
     log = open_at(tmp_path / "log.sqlite")
     log.close()
