@@ -26,7 +26,7 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev
-	$(UV) pip install -q --group bench
+	$(UV) pip install -q --python $(BIN)/python -e '.[bench]'
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
 
 constraints: $(UV)

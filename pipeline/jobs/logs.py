@@ -26,3 +26,10 @@ def configure_logs(stream: TextIO) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     logging.basicConfig(stream=stream, level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what Beam says at each start where Google's cloud is not installed."""
+    return not record.getMessage().startswith("apitools not found")

@@ -11,7 +11,6 @@ from pipeline.log.message_log import MessageLog, Topic
 from pipeline.log.open import open_log
 from pipeline.records import Message, Pulse, decode
 
-RATE_SAMPLE = 2_000
 RATE_WINDOW = timedelta(minutes=1)
 PULSES_READ = 5_000
 
@@ -113,18 +112,26 @@ def _lag(log: MessageLog, topic: Topic, positions: Positions) -> int:
 
 
 def _rate(log: MessageLog, topic: Topic, now: datetime) -> float:
-    recent = [
-        record.at
+    """Records a second over the last minute."""
+    since = now - RATE_WINDOW
+    recent = sum(
+        end - _first_after(log, topic, partition, since)
         for partition, (_, end) in log.bounds(topic).items()
-        for record in log.read(topic, partition, max(0, end - RATE_SAMPLE), RATE_SAMPLE)
-        if now - record.at < RATE_WINDOW
-    ]
-    if not recent:
-        return 0.0
-    # A full sample covers less than the window; a part of one covers all of it.
-    full = len(recent) >= RATE_SAMPLE
-    seconds = (now - min(recent)) if full else RATE_WINDOW
-    return len(recent) / max(seconds.total_seconds(), 1.0)
+    )
+    return recent / RATE_WINDOW.total_seconds()
+
+
+def _first_after(log: MessageLog, topic: Topic, partition: int, since: datetime) -> int:
+    """The offset of the first record appended after `since`, by bisection."""
+    low, high = log.bounds(topic)[partition]
+    while low < high:
+        middle = (low + high) // 2
+        record = log.read(topic, partition, middle, 1)
+        if record and record[0].at <= since:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def _newest(log: MessageLog, topic: Topic) -> datetime | None:

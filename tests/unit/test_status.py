@@ -76,7 +76,8 @@ def test_lag_is_what_each_job_has_before_it(tmp_path: Path) -> None:
     status = read_status(config, datetime.now(UTC))
     assert (status.messages, status.waiting_to_be_tagged) == (10, 6)
     assert status.waiting_to_be_loaded == 3
-    assert 0 < status.messages_per_s <= 10
+    assert status.messages_per_s == 10 / 60
+    assert status.tagged_per_s == 4 / 60
     assert status.newest_message_age_s is not None
     assert 300 <= status.newest_message_age_s < 400
     assert "5 minutes ago" in render(status)
