@@ -38,6 +38,16 @@ class Reading(NamedTuple):
     published_at: datetime
 
 
+class _File:
+    """One published file, open for as long as it is the newest or someone reads it."""
+
+    def __init__(self, path: Path, signature: _Signature) -> None:
+        self.signature = signature
+        self.root = _attached(path)
+        self.readers = 0
+        self.published_at = _published_at(self.root)
+
+
 class Published:
     """The newest published file at `path`; safe to use from several threads.
 
@@ -50,9 +60,7 @@ class Published:
         self._path = path
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
-        self._signature: _Signature | None = None
-        self._root: duckdb.DuckDBPyConnection | None = None
-        self._published_at = datetime.fromtimestamp(0, UTC)
+        self._file: _File | None = None
 
     @contextmanager
     def read(self) -> Iterator[Reading]:
@@ -64,14 +72,14 @@ class Published:
             WarehouseError: the file is not a published file of this version.
         """
         with self._lock:
-            root = self._newest()
-            cursor = root.cursor()
-            published_at = self._published_at
+            file = self._newest()
+            cursor = file.root.cursor()
+            file.readers += 1
         timer = threading.Timer(self._timeout_s, _interrupt, [cursor])
         timer.start()
         try:
             cursor.execute("USE published")
-            yield Reading(cursor, published_at)
+            yield Reading(cursor, file.published_at)
         except duckdb.InterruptException as error:
             raise SlowQueryError(
                 f"the query took longer than {self._timeout_s:g} s: choose less time"
@@ -80,64 +88,78 @@ class Published:
             raise _unreadable() from error
         finally:
             timer.cancel()
-            cursor.close()
+            with self._lock:
+                cursor.close()
+                file.readers -= 1
+                self._release(file)
 
     def close(self) -> None:
         """Let go of the file; readings under way may finish."""
         with self._lock:
-            self._forget()
+            self._retire()
 
-    def _newest(self) -> duckdb.DuckDBPyConnection:
+    def _newest(self) -> _File:
         signature = self._on_disk()
-        if self._root is not None and signature == self._signature:
-            return self._root
-        self._forget()
-        # Replaced meanwhile, the signature is too old, and the next reader opens anew.
-        self._root, self._signature = self._attached(), signature
-        return self._root
+        if self._file is None or self._file.signature != signature:
+            self._retire()
+            # Replaced just now, the signature is too old: the next reader opens anew.
+            self._file = _File(self._path, signature)
+        return self._file
 
     def _on_disk(self) -> _Signature:
         try:
             found = self._path.stat()
         except (FileNotFoundError, NotADirectoryError) as error:
-            self._forget()
+            self._retire()
             raise UnpublishedError("nothing has been published yet") from error
         except OSError as error:
             raise _unreadable() from error
         return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
 
-    def _attached(self) -> duckdb.DuckDBPyConnection:
-        root = duckdb.connect(
-            ":memory:",
-            config={
-                "memory_limit": MEMORY,
-                "threads": THREADS,
-                "temp_directory": "",
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            },
-        )
-        try:
-            path = str(self._path).replace("'", "''")
-            root.execute(f"ATTACH '{path}' AS published (READ_ONLY)")
-            root.execute("SET enable_external_access = false")
-            root.execute("SET lock_configuration = true")
-            row = root.execute("SELECT published_at FROM published.about").fetchone()
-        except duckdb.Error as error:
-            root.close()
-            raise _unreadable() from error
-        if row is None:
-            root.close()
-            raise _unreadable()
-        self._published_at = row[0].replace(tzinfo=UTC)
-        return root
+    def _retire(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            self._release(file)
 
-    def _forget(self) -> None:
-        # Readings under way keep the instance, and with it the old file, alive.
-        if self._root is not None:
-            self._root.close()
-        self._root = None
-        self._signature = None
+    def _release(self, file: _File) -> None:
+        # Closing the root would close the cursors of those who still read.
+        if file is not self._file and file.readers == 0:
+            file.root.close()
+
+
+def _attached(path: Path) -> duckdb.DuckDBPyConnection:
+    root = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": MEMORY,
+            "threads": THREADS,
+            "temp_directory": "",
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    )
+    try:
+        quoted = str(path).replace("'", "''")
+        root.execute(f"ATTACH '{quoted}' AS published (READ_ONLY)")
+        root.execute("SET enable_external_access = false")
+        root.execute("SET lock_configuration = true")
+    except duckdb.Error as error:
+        root.close()
+        raise _unreadable() from error
+    return root
+
+
+def _published_at(root: duckdb.DuckDBPyConnection) -> datetime:
+    try:
+        row = root.execute("SELECT published_at FROM published.about").fetchone()
+    except duckdb.Error as error:
+        root.close()
+        raise _unreadable() from error
+    if row is None:
+        root.close()
+        raise _unreadable()
+    published_at: datetime = row[0].replace(tzinfo=UTC)
+    return published_at
 
 
 def _interrupt(cursor: duckdb.DuckDBPyConnection) -> None:

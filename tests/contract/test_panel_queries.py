@@ -1,0 +1,109 @@
+"""Every query of every panel, with our DuckDB and with the one inside Grafana's."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from panel_queries import CHANGES_BY_THE_SECOND, GRAFANA_READS, ask
+from synthetic_published import write
+
+ROOT = Path(__file__).parents[2]
+OF_GRAFANA = ROOT / ".cache" / "duckdb-1.5.4"
+NOW = datetime(2026, 3, 11, 14, 35, 21, 654_321, tzinfo=UTC)
+
+Findings = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("published") / "published.duckdb"
+    write(path, NOW)
+    return path
+
+
+@pytest.fixture(scope="module")
+def ours(file: Path) -> Findings:
+    return [one._asdict() for one in ask(file, NOW)]
+
+
+@pytest.fixture(scope="module")
+def theirs(file: Path) -> Findings:
+    if not OF_GRAFANA.is_dir():
+        pytest.skip("DuckDB 1.5.4 is not installed: run `make test`")
+    found = subprocess.run(
+        [sys.executable, ROOT / "tests" / "panel_queries.py", file, NOW.isoformat()],
+        env={**os.environ, "PYTHONPATH": f"{OF_GRAFANA}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        check=True,
+    )
+    findings = json.loads(found.stdout)
+    assert findings["version"] == "1.5.4"
+    asked: Findings = findings["asked"]
+    return asked
+
+
+def flat(columns: list[list[Any]]) -> list[Any]:
+    return [value for column in columns for value in column]
+
+
+def test_every_panel_has_figures_for_everything_together(ours: Findings) -> None:
+    empty = [
+        one["panel"]
+        for one in ours
+        if one["values"]["scope"] == "all"
+        and not any(value is not None for column in one["bound"] for value in column)
+    ]
+    assert empty == []
+
+
+def test_every_scope_is_asked_for(ours: Findings) -> None:
+    scopes = {one["values"]["scope"] for one in ours}
+    assert scopes == {"all", "ubuntu", "ubuntu/#ubuntu", "planted"}
+
+
+def test_bound_parameters_give_what_grafana_gets(ours: Findings) -> None:
+    for one in ours:
+        if one["panel"] not in CHANGES_BY_THE_SECOND:
+            assert one["bound"] == one["literal"], one["panel"]
+
+
+def test_grafana_can_read_every_column(ours: Findings) -> None:
+    odd = {one["panel"]: set(one["types"]) - GRAFANA_READS for one in ours}
+    assert {panel: types for panel, types in odd.items() if types} == {}
+
+
+def test_the_duckdb_inside_grafana_gives_the_same(
+    ours: Findings, theirs: Findings
+) -> None:
+    assert len(ours) == len(theirs)
+    for our, their in zip(ours, theirs, strict=True):
+        if our["panel"] not in CHANGES_BY_THE_SECOND:
+            assert flat(their["bound"]) == pytest.approx(flat(our["bound"]))
+            assert flat(their["literal"]) == pytest.approx(flat(our["literal"]))
+        assert their["types"] == our["types"]
+
+
+def test_an_empty_published_file_breaks_no_panel(tmp_path: Path) -> None:
+    path = tmp_path / "empty.duckdb"
+    sql = ROOT / "pipeline" / "warehouse" / "published.sql"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(sql.read_text(encoding="utf-8"))
+        connection.execute(
+            "INSERT INTO about VALUES ('0', now(), NULL, 0, 0, 5, 10, 'l', '')"
+        )
+        connection.execute(
+            "INSERT INTO prevalence_daily VALUES "
+            "('all', '2026-03-11', 'basic-emotion', 'joy', 9, 5, 0, 0.0)"
+        )
+        connection.execute(
+            "INSERT INTO forecasts VALUES "
+            "('all', 'basic-emotion', 'joy', '2026-03-10', '2026-03-11', "
+            "0.1, 0.0, 0.2, 'mean', false)"
+        )
+    assert len({(one.dashboard, one.panel) for one in ask(path, NOW)}) > 20
