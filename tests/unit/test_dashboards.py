@@ -133,3 +133,13 @@ def test_colours_are_not_used_twice_within_a_chart() -> None:
 def test_the_naive_methods_are_those_of_the_forecast() -> None:
     naive = {model.name for model in all_models(Arcsine()) if model.naive}
     assert set(forecast.NAIVE) == naive
+
+
+def test_grafana_finds_the_data_source_that_the_panels_ask() -> None:
+    folder = ROOT / "deploy" / "grafana" / "provisioning"
+    source = (folder / "datasources" / "groundswell.yaml").read_text(encoding="utf-8")
+    assert f"uid: {panels.DATASOURCE.uid}\n" in source
+    assert f"type: {panels.DATASOURCE.type_val}\n" in source
+    assert "path: $GROUNDSWELL_PUBLISHED\n" in source
+    provider = (folder / "dashboards" / "groundswell.yaml").read_text(encoding="utf-8")
+    assert "path: $GROUNDSWELL_DASHBOARDS\n" in provider
