@@ -7,6 +7,7 @@ what was seen, and what the server wants to hear in a conditional request.
 import calendar
 import hashlib
 import io
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -20,7 +21,6 @@ import structlog
 from connectors.html_text import html_to_text
 from connectors.http import retry_after_s
 from connectors.offload import in_thread
-from connectors.redact import redact
 from connectors.source import Cursor, Page, RawMessage
 from pipeline.config import RssSettings
 from pipeline.errors import SourceError
@@ -38,6 +38,7 @@ SEEN = 1_000
 TIMEOUT = aiohttp.ClientTimeout(total=60.0, sock_connect=15.0, sock_read=30.0)
 _AGENT = "groundswell (+https://pypi.org/project/groundswell)"
 _ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.5"
+_SECRETS = re.compile(r"(?<=://)[^/@]*+@|\?.*")
 _REDIRECTS = 5
 _CHUNK = 2**16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,8 +83,8 @@ class RssSource:
         self.kind: Kind = settings.kind
         self._settings = settings
         self._clock = clock
-        # An address may hold credentials; this one can be told.
-        self._where = redact(settings.url)
+        # The address may hold credentials; this one can be told.
+        self._where = _SECRETS.sub("", settings.url)
 
     async def pages(self, cursor: Cursor | None) -> AsyncGenerator[Page, None]:
         """A page for each time the feed is asked for; it never ends. See `Source`."""
@@ -188,7 +189,7 @@ class RssSource:
             sanitize_html=False,
             resolve_relative_uris=False,
         )
-        if not feed.version and not feed.entries:
+        if not feed.get("version") and not feed.entries:
             raise SourceError(
                 f"{self._where} is neither RSS nor Atom: check the address"
             )
@@ -237,8 +238,8 @@ def _plain(detail: Any) -> str:
 
 def _time(entry: Any, *names: str) -> datetime | None:
     for name in names:
-        given = entry.get(f"{name}_parsed")
-        if given:
+        # Asked for without this, `updated` is answered with `published`.
+        if f"{name}_parsed" in entry and (given := entry[f"{name}_parsed"]):
             try:
                 return _EPOCH + timedelta(seconds=calendar.timegm(given))
             except (ValueError, OverflowError):

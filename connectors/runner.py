@@ -20,7 +20,6 @@ import structlog
 from connectors.context import ThreadMemory, recall
 from connectors.edge import Edge
 from connectors.offload import in_thread
-from connectors.redact import redact
 from connectors.source import Cursor, Page, Source
 from pipeline.errors import GroundswellError, LogError, LogFullError, SourceError
 from pipeline.log.message_log import Entry, MessageLog, Topic
@@ -260,8 +259,7 @@ class Runner:
         drive.failure = _explained(drive.source.name, error)
         drive.failures += 1
         rests = isinstance(error, SourceError) and error.retry_after_s is not None
-        # An address may hold credentials.
-        text = redact(str(drive.failure))
+        text = str(drive.failure)
         log.warning(
             "source-failing",
             source=drive.source.name,

@@ -94,6 +94,8 @@ class Source(Protocol):
         It ends where nothing more will ever come. It may be closed after any page, and
         a new call with that page's cursor goes on behind it.
 
+        Its errors are told to the operator, so they hold no secret and no text.
+
         Raises:
             SourceError: it cannot be read now; the runner asks again later.
             GroundswellError: it cannot be read until a person changes something.
