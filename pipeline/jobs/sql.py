@@ -14,6 +14,8 @@ Shape = Literal["table", "json", "csv"]
 
 def print_rows(rows: pa.Table, shape: Shape, stream: TextIO) -> None:
     """Write `rows` to `stream` in the `shape` asked for, batch by batch."""
+    # DuckDB's sums of integers are decimals.
+    encoder = msgspec.json.Encoder(decimal_format="number")
     if shape == "csv":
         csv.writer(stream).writerow(rows.column_names)
     for batch in rows.to_batches(max_chunksize=10_000):
