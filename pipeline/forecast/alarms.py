@@ -26,7 +26,7 @@ _FEWEST_WEEKS = 12
 _YOUNG_BAR = 0.9
 _YEAR = 365
 _PRIOR_PRECISION = 16.0
-_NEWTON_STEPS = 12
+_NEWTON_STEPS = 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +142,8 @@ def blended(
         weights = _weights(
             inputs[past][known], outcomes[past][known], prior, 1.0 / horizon
         )
-        result[begin:end] = _logistic(inputs[begin:end] @ weights)
+        # Not a matrix product: its last digits depend on the number of rows.
+        result[begin:end] = _logistic((inputs[begin:end] * weights).sum(axis=1))
     return result
 
 
@@ -207,15 +208,23 @@ def _weights(inputs: Array, outcomes: Array, prior: Array, each: float) -> Array
     """Penalised logistic regression by Newton's method, shape (1 + models,)."""
     precision = np.full(prior.size, _PRIOR_PRECISION)
     precision[0] = 1.0
+
+    def loss(weights: Array) -> float:
+        log_odds = inputs @ weights
+        misfit = np.logaddexp(0.0, log_odds) - outcomes * log_odds
+        return float(each * misfit.sum() + precision @ (weights - prior) ** 2 / 2)
+
     weights = prior
     for _ in range(_NEWTON_STEPS):
         chance = _logistic(inputs @ weights)
         slope = each * inputs.T @ (outcomes - chance) - precision * (weights - prior)
         curvature = each * (inputs.T * (chance * (1 - chance))) @ inputs
         step = np.linalg.solve(curvature + np.diag(precision), slope)
-        weights = weights + step
-        if np.abs(step).max() < _TOLERANCE:
+        while np.abs(step).max() > _TOLERANCE and loss(weights + step) > loss(weights):
+            step = step / 2  # too far: the loss is flat where the models boast
+        if np.abs(step).max() <= _TOLERANCE:
             break
+        weights = weights + step
     return weights
 
 

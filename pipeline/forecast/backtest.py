@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pipeline.forecast.intervals import offsets
 from pipeline.forecast.models import Model, all_models
@@ -103,7 +104,9 @@ def track(
     def done(days: int) -> None:
         progress(days / (values.size - first) / len(models))
 
-    paths = np.array([roll(m, values, horizon, first, done) for m in models])
+    # Fits of a few parameters gain nothing from threads, which wait at full speed.
+    with threadpool_limits(1):
+        paths = np.array([roll(m, values, horizon, first, done) for m in models])
     limits = _limits(series)
     return Track(
         values=values,

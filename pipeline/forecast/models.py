@@ -225,15 +225,16 @@ class Ets:
         self._centre, self._unit = 0.0, 1.0
 
     def fit(self, history: Array) -> None:
-        """Choose shape and parameters on the last `MEMORY` days."""
-        scaled = self._scale.forward(history[-MEMORY:])
+        """Choose shape and parameters on the last `MEMORY` days up to a known one."""
+        newest = int(np.flatnonzero(np.isfinite(history))[-1])
+        scaled = self._scale.forward(history[: newest + 1][-MEMORY:])
         known = np.flatnonzero(np.isfinite(scaled))
-        days = np.arange(known[0], known[-1] + 1)
+        days = np.arange(known[0], scaled.size)
         filled = np.interp(days, known, scaled[known])
         self._centre = float(filled.mean())
         self._unit = _spread(filled)
         self._state = _estimated((filled - self._centre) / self._unit)
-        for _ in range(scaled.size - 1 - int(known[-1])):
+        for _ in range(newest + 1, history.size):
             self._state.update(math.nan)
 
     def update(self, value: float) -> None:
@@ -265,13 +266,16 @@ def _estimated(values: Array) -> _Smoothing:
     if not values.any():
         return plain
     seasons = (False, True) if values.size >= _SEASONAL_FROM else (False,)
-    shapes = [(trend, seasonal) for seasonal in seasons for trend in (False, True)]
-    fits = [_fit_shape(values, trend, seasonal) for trend, seasonal in shapes]
+    fits = [
+        _fit_shape(values, trend=trend, seasonal=seasonal)
+        for seasonal in seasons
+        for trend in (False, True)
+    ]
     sound = [fit for fit in fits if math.isfinite(fit.criterion)]
     return min([*sound, plain], key=lambda fit: fit.criterion)
 
 
-def _fit_shape(values: Array, trend: bool, seasonal: bool) -> _Smoothing:  # noqa: FBT001
+def _fit_shape(values: Array, *, trend: bool, seasonal: bool) -> _Smoothing:
     model = ETSModel(
         values,
         trend="add" if trend else None,

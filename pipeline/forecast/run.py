@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from pipeline.forecast.alarms import Odds, base_rates, odds, rings
 from pipeline.forecast.backtest import (
@@ -142,9 +141,7 @@ def forecast_series(
     Raises:
         InputError: the series is too short.
     """
-    # Matrices of a few rows gain nothing from more threads, which only wait noisily.
-    with threadpool_limits(1):
-        told = _tell(series, horizon, backtest_days, progress)
+    told = _tell(series, horizon, backtest_days, progress)
     return Forecasts(
         forecasts=[
             row

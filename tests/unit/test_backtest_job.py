@@ -1,0 +1,162 @@
+"""`groundswell backtest`: a CSV in, JSON lines and a summary out."""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.jobs.backtest import BacktestSummary, backtest, render
+
+START = date(2024, 1, 1)
+DAYS = 160
+
+
+def write(path: Path, values: list[float]) -> Path:
+    lines = (f"{START + timedelta(days=d)},{v!r}" for d, v in enumerate(values))
+    path.write_text("\n".join(["date,value", *lines]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def values() -> list[float]:
+    random = np.random.default_rng(0)
+    walk = 30 + np.cumsum(0.3 * random.normal(size=DAYS)) + random.normal(size=DAYS)
+    return [float(value) for value in walk]
+
+
+def test_lines_are_what_the_scorer_reads(tmp_path: Path, values: list[float]) -> None:
+    output = tmp_path / "F.jsonl"
+    csv = write(tmp_path / "S.csv", values)
+    summary = backtest(csv, horizon=7, days=30, output=output, show_progress=False)
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    forecasts = [line for line in lines if "mean" in line]
+    alarms = [line for line in lines if "alarm" in line]
+    origins = [START + timedelta(days=DAYS - 8 - back) for back in reversed(range(30))]
+    assert list(forecasts[0]) == ["origin", "target", "mean", "lower", "upper"]
+    assert list(alarms[0]) == ["origin", "probability", "alarm"]
+    assert [line["origin"] for line in alarms] == [str(day) for day in origins]
+    assert len(forecasts) == 30 * 7
+    assert forecasts[-1]["target"] == str(START + timedelta(days=DAYS - 1))
+    assert (summary.first_origin, summary.last_origin) == (origins[0], origins[-1])
+    assert summary.origins == 30
+    assert summary.records[0].coverage == pytest.approx(covered(forecasts, values))
+
+
+def covered(forecasts: list[dict[str, Any]], values: list[float]) -> float:
+    def truth(line: dict[str, Any]) -> float:
+        return values[(date.fromisoformat(line["target"]) - START).days]
+
+    return fmean(line["lower"] <= truth(line) <= line["upper"] for line in forecasts)
+
+
+def test_a_short_series_gives_as_many_origins_as_it_can(tmp_path: Path) -> None:
+    csv = write(tmp_path / "S.csv", [1.0, 2.0, 3.0] * 8)
+    summary = backtest(csv, horizon=7, days=240, output=None, show_progress=False)
+    assert summary.origins == 24 - 7 - 13
+    assert not summary.skill
+    assert not summary.alarm_skill
+
+
+def test_one_origin_is_the_least(tmp_path: Path) -> None:
+    csv = write(tmp_path / "S.csv", [1.0, 2.0] * 10 + [3.0])
+    summary = backtest(csv, horizon=7, days=1, output=None, show_progress=False)
+    assert summary.origins == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({"horizon": 0}, "a horizon of 0 days cannot be forecast: choose 1 to 28"),
+        ({"horizon": 29}, "choose 1 to 28"),
+        ({"days": 0}, "choose at least 1"),
+        ({"horizon": 8}, "13 known days before the last 8"),
+        ({"output": Path("/nowhere/F.jsonl")}, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_sentence(
+    tmp_path: Path, arguments: dict[str, Any], fault: str
+) -> None:
+    csv = write(tmp_path / "S.csv", [1.0, 2.0, 3.0] * 7)
+    usual = {"horizon": 7, "days": 240, "output": None, "show_progress": False}
+    with pytest.raises(InputError, match=fault) as refusal:
+        backtest(csv, **(usual | arguments))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_bar_is_drawn_on_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    csv = write(tmp_path / "S.csv", [1.0, 2.0, 3.0] * 10)
+    backtest(csv, horizon=7, days=5, output=None, show_progress=True)
+    assert "S.csv: 100%" in capsys.readouterr().err
+
+
+@pytest.fixture
+def summarise(
+    tmp_path: Path,
+) -> Callable[[list[float]], BacktestSummary]:
+    def summary(values: list[float]) -> BacktestSummary:
+        csv = write(tmp_path / "S.csv", values)
+        return backtest(csv, horizon=7, days=60, output=None, show_progress=False)
+
+    return summary
+
+
+def test_the_summary_shows_every_method_beside_the_published_forecast(
+    summarise: Callable[[list[float]], BacktestSummary], values: list[float]
+) -> None:
+    text = render(summarise(values))
+    assert text.startswith("S.csv: 7 days ahead, from 60 origins, 2024-")
+    for name in ("published", "last day", "last week", "7-day mean", "ETS"):
+        assert f"\n{name} " in text
+    assert "does not beat the base rate" in text
+
+
+def test_the_summary_says_no_skill(
+    summarise: Callable[[list[float]], BacktestSummary],
+) -> None:
+    assert "No skill: no model beats" in render(summarise([1.0, 3.0, 2.0] * 30))
+
+
+def test_the_summary_says_skill_and_leaves_open_what_nothing_is_known_of(
+    summarise: Callable[[list[float]], BacktestSummary],
+) -> None:
+    noise = np.random.default_rng(1).normal(size=200)
+    week = np.resize([0.0, 1, 2, 3, 2, 1, 0], 200)
+    text = render(summarise([float(value) for value in 20 + week + noise]))
+    assert "Skill: ETS beats the best naive method." in text
+    constant = render(summarise([1.0] * 60))
+    assert " - " in constant
+
+
+def test_the_figures_are_those_of_the_scorer(shared_data: Path, tmp_path: Path) -> None:
+    sys.path.insert(0, str(shared_data.parent / "score"))
+    try:
+        import gold  # noqa: PLC0415
+        import score  # noqa: PLC0415
+    finally:
+        sys.path.pop(0)
+    csv, output = tmp_path / "S.csv", tmp_path / "F.jsonl"
+    rows = gold.rows("series/twitter_daily_country_emotion.csv")
+    shares = (
+        f"{row['date']},{100 * float(row['sadness']) / float(row['total']):.6f}"
+        for row in rows
+        if row["country"] == "California"
+    )
+    csv.write_text("\n".join(["date,value", *shares]))
+    summary = backtest(csv, horizon=7, days=60, output=output, show_progress=False)
+    figures = score.score_series(csv, score.read_jsonl(output))
+    record = {row.model: row for row in summary.records}
+    assert record["published"].mase == pytest.approx(figures["mase[model]"])
+    assert record["published"].coverage == pytest.approx(figures["coverage_80"])
+    for name in ("last day", "last week", "7-day mean"):
+        assert record[name].mase == pytest.approx(figures[f"mase[{name}]"])
+    recall = figures["alarm_recall[model]"]
+    assert record["published"].alarm_recall == pytest.approx(recall)

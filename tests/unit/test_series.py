@@ -1,0 +1,166 @@
+"""A daily series: from counts, from a CSV, and what is refused."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.forecast.scale import Arcsine, Linear, Logarithmic, scale_for
+from pipeline.forecast.series import Series, read_csv
+
+START = date(2024, 1, 1)
+DAYS = [START + timedelta(days=day) for day in range(20)]
+NAME = ("all", "basic-emotion", "anger")
+
+
+def counts(messages: list[float], marked: list[float]) -> Series:
+    return Series(*NAME, START, np.array(messages), np.array(marked))
+
+
+def csv(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "S.csv"
+    path.write_text(text)
+    return path
+
+
+def measured(values: list[float]) -> Series:
+    days = DAYS[: len(values)]
+    ones = [1.0] * len(values)
+    return Series.of_days(NAME, days, ones, values, counted=False)
+
+
+def test_the_value_of_a_day_is_the_share_of_marked_messages() -> None:
+    assert counts([10, 4], [1, 4]).values.tolist() == [0.1, 1.0]
+
+
+def test_a_day_without_messages_is_unknown_not_calm() -> None:
+    assert np.isnan(counts([0, 10], [0, 1]).values[0])
+
+
+def test_days_not_given_are_gaps() -> None:
+    series = Series.of_days(NAME, [DAYS[0], DAYS[3]], [10, 10], [1, 2])
+    assert np.isnan(series.values).tolist() == [False, True, True, False]
+    assert series.day(3) == DAYS[3]
+
+
+def test_days_may_stand_in_any_order() -> None:
+    series = Series.of_days(NAME, [DAYS[1], DAYS[0]], [10, 10], [2, 1])
+    assert series.values.tolist() == [0.1, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("messages", "marked", "fault"),
+    [
+        ([10, 10], [1, 11], "2024-01-02 has more marked messages than messages"),
+        ([10, -1], [1, 0], "2024-01-02 counts fewer than 0 messages"),
+        ([10, np.inf], [1, 0], "2024-01-02 is infinite"),
+        ([10, 1e16], [1, 0], "2024-01-02 is too large"),
+        ([10, 10, 10], [1, 1], "3 days of messages and 2 of marked ones"),
+    ],
+)
+def test_impossible_counts_are_refused(
+    messages: list[float], marked: list[float], fault: str
+) -> None:
+    with pytest.raises(InputError, match=fault):
+        counts(messages, marked)
+
+
+def test_a_day_given_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="2024-01-01 more than once"):
+        Series.of_days(NAME, [START, START], [1, 1], [0, 0])
+
+
+def test_no_day_at_all_is_refused() -> None:
+    with pytest.raises(InputError, match="holds no day"):
+        Series.of_days(NAME, [], [], [])
+
+
+def test_a_mistyped_year_is_refused() -> None:
+    days = [START, date(9024, 1, 1)]
+    with pytest.raises(InputError, match="mistyped year"):
+        Series.of_days(NAME, days, [1, 1], [0, 0])
+
+
+@pytest.mark.parametrize("messages", [[10.0], [0.0] * 30, [np.nan] * 30])
+def test_a_series_too_short_to_forecast_says_how_many_days_it_needs(
+    messages: list[float],
+) -> None:
+    series = counts(messages, [0.0] * len(messages))
+    with pytest.raises(InputError, match="at least 14"):
+        series.check_usable()
+
+
+def test_fourteen_known_days_are_enough() -> None:
+    counts([10.0] * 14, [1.0] * 14).check_usable()
+
+
+def test_a_csv_holds_any_real_numbers_and_gaps(tmp_path: Path) -> None:
+    text = "date,value\n2024-01-03,-2.5\n2024-01-01,150\n2024-01-04,\n"
+    series = read_csv(csv(tmp_path, text))
+    assert series.start == START
+    assert not series.counted
+    np.testing.assert_equal(series.values, [150, np.nan, -2.5, np.nan])
+
+
+def test_a_csv_saved_by_a_spreadsheet_can_be_read(tmp_path: Path) -> None:
+    text = "\ufeffvalue,note,date\r\n1.5,x,2024-01-01\r\n"
+    assert read_csv(csv(tmp_path, text)).values.tolist() == [1.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "lacks the columns date and value"),
+        ("day,value\n2024-01-01,1\n", "lacks the columns date and value"),
+        ("date,value\n", "holds no day"),
+        ("date,value\n2024-01-01,1\n13/01/2024,2\n", "line 3: '13/01/2024' is no date"),
+        ("date,value\n2024-01-01,many\n", "line 2: 'many' is no number"),
+        ("date,value\n2024-01-01,inf\n", "2024-01-01 is infinite"),
+        ("date,value\n2024-01-01,1\n2024-01-01,2\n", "more than once"),
+        ("date,value\n2024-01-01\n2024-01-01,2\n", "more than once"),
+    ],
+)
+def test_a_csv_that_cannot_be_used_is_refused_in_one_sentence(
+    tmp_path: Path, text: str, fault: str
+) -> None:
+    with pytest.raises(InputError, match=fault) as refusal:
+        read_csv(csv(tmp_path, text))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_csv_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_csv(tmp_path / "none.csv")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "S.csv"
+    path.write_bytes(b"date,value\n\xff\xfe\n")
+    with pytest.raises(InputError, match="no CSV text"):
+        read_csv(path)
+
+
+def test_counts_are_modelled_on_the_arcsine_of_their_root() -> None:
+    scale = scale_for(counts([10.0] * 14, [1.0] * 14))
+    assert isinstance(scale, Arcsine)
+    assert scale.back(np.array([-1.0, 9.0])).tolist() == [0.0, 1.0]
+
+
+def test_positive_measurements_are_modelled_like_logarithms() -> None:
+    scale = scale_for(measured([5.0] * 14 + [-5.0]))
+    assert isinstance(scale, Logarithmic)
+    doubled = scale.forward(np.array([50.0, 100.0, 200.0]))
+    np.testing.assert_allclose(np.diff(doubled), np.log(2), rtol=1e-3)
+
+
+def test_measurements_of_either_sign_are_modelled_as_they_are() -> None:
+    assert isinstance(scale_for(measured([1.0, -1.0] * 7)), Linear)
+    assert isinstance(scale_for(measured([0.0] * 14)), Linear)
+
+
+def test_every_scale_leads_back() -> None:
+    values = np.array([0.0, 0.01, 0.5, 1.0])
+    for scale in (Arcsine(), Logarithmic(0.1), Linear(0.1)):
+        np.testing.assert_allclose(scale.back(scale.forward(values)), values)
