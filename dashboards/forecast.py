@@ -93,9 +93,20 @@ WHERE {SERIES} AND kind = 'level'
 """
 ALARM = f"""
 WITH {CHOSEN}
-SELECT CASE WHEN alarm THEN 'alarm' ELSE 'no alarm' END AS "Alarm"
+SELECT CASE
+    WHEN alarm AND skill THEN 'alarm'
+    WHEN alarm THEN 'unproven'
+    ELSE 'no alarm'
+  END AS "Alarm"
 FROM alarms JOIN chosen USING (origin)
 WHERE {SERIES} AND kind = 'level'
+"""
+
+ALARM_DAYS = f"""
+SELECT avg(alarm::INTEGER) AS "Days with an alarm"
+FROM alarms
+WHERE {SERIES} AND kind = 'level' AND $__timeFilter(origin::TIMESTAMP)
+HAVING count(*) > 0
 """
 
 # A period counts as warned of when an alarm was raised before its peak, and not
@@ -103,7 +114,7 @@ WHERE {SERIES} AND kind = 'level'
 WARNED = f"""horizon AS (
   SELECT CAST(max(target - origin) AS INTEGER) AS days FROM forecasts WHERE {SERIES}
 ), level AS (
-  SELECT origin, alarm FROM alarms WHERE {SERIES} AND kind = 'level'
+  SELECT origin, alarm, skill FROM alarms WHERE {SERIES} AND kind = 'level'
 ), judged AS (
   SELECT started, peaked, ended, peak_prevalence,
     peaked > (SELECT min(origin) FROM level) AS forecast,
@@ -126,12 +137,13 @@ WITH {WARNED}
 SELECT started::TIMESTAMP AS "Started", peaked::TIMESTAMP AS "Peaked",
   ended::TIMESTAMP AS "Ended", peak_prevalence AS "Peak",
   CASE
-    WHEN warned_at IS NOT NULL THEN 'warned'
+    WHEN level.skill THEN 'warned'
+    WHEN warned_at IS NOT NULL THEN 'unproven'
     WHEN forecast THEN 'missed'
     ELSE 'too early'
   END AS "Verdict",
   warned_at::TIMESTAMP AS "First alarm", peaked - warned_at AS "Days before"
-FROM judged
+FROM judged LEFT JOIN level ON origin = warned_at
 WHERE $__timeFilter(peaked::TIMESTAMP)
 ORDER BY peaked DESC
 """
@@ -166,8 +178,9 @@ ORDER BY day
 ALARMS = f"""
 WITH {HIGH}
 SELECT origin::TIMESTAMP AS time,
-  probability AS "probability",
-  CASE WHEN alarm THEN probability END AS "alarm raised",
+  probability AS "chance",
+  CASE WHEN alarm AND skill THEN probability END AS "alarm",
+  CASE WHEN alarm AND NOT skill THEN probability END AS "unproven alarm",
   CASE WHEN EXISTS (FROM high WHERE origin BETWEEN started AND ended) THEN 1 END
     AS "high prevalence"
 FROM alarms
@@ -204,8 +217,14 @@ SKILL_TEXTS = {
     "skill": ("Beats naive", panels.GREEN),
     "no skill": ("No skill", panels.AMBER),
 }
+ALARM_TEXTS = {
+    "alarm": ("Alarm", panels.RED),
+    "unproven": ("Unproven", panels.AMBER),
+    "no alarm": ("None", panels.GREEN),
+}
 VERDICTS = {
     "warned": ("warned", panels.GREEN),
+    "unproven": ("by unproven alarm", panels.AMBER),
     "missed": ("missed", panels.RED),
     "too early": ("too early", panels.GREY),
 }
@@ -239,7 +258,7 @@ def _variables() -> Iterable[dashboard.QueryVariable]:
     )
     yield panels.chosen(
         "origin",
-        "Forecast made at the end of",
+        "Forecast from",
         "The day after which the forecast was made: choose an earlier one to see "
         "what was expected then.",
         ORIGINS,
@@ -260,53 +279,66 @@ def _figures() -> Iterable[panels.Panel]:
     ).mappings(panels.mapped(SKILL_TEXTS))
     yield panels.figure(
         3,
-        "Model shown",
+        "Method shown",
         "The method behind the forecast shown below.",
         (4, 4, 4, 4),
         DuckDbQuery(MODEL),
     )
-    yield (
-        panels.figure(
-            4,
-            "Expected share",
-            "Mean of the daily shares forecast from the chosen day on.",
-            (8, 4, 4, 4),
-            DuckDbQuery(EXPECTED),
-        )
-        .unit("percentunit")
-        .decimals(1)
+    yield _share(
+        4,
+        "Expected share",
+        "Mean of the daily shares forecast from the chosen day on.",
+        (8, 4, 3, 4),
+        EXPECTED,
+        decimals=1,
     )
-    yield (
-        panels.figure(
-            5,
-            "Probability of high prevalence",
-            "Calibrated probability that a period of high prevalence comes within "
-            "the days forecast.",
-            (12, 4, 4, 4),
-            DuckDbQuery(PROBABILITY),
-        )
-        .unit("percentunit")
-        .decimals(0)
+    yield _share(
+        5,
+        "Chance of a high period",
+        "Calibrated probability that a day of high prevalence comes within the days "
+        "forecast.",
+        (11, 4, 4, 4),
+        PROBABILITY,
+        decimals=0,
     )
     yield panels.figure(
         6,
         "Alarm",
-        "Whether the alarm was raised at the end of the chosen day.",
-        (16, 4, 4, 4),
+        "Whether the alarm was raised at the end of the chosen day. It is unproven "
+        "where its probabilities have been no better than the usual frequency.",
+        (15, 4, 3, 4),
         DuckDbQuery(ALARM),
-    ).mappings(
-        panels.mapped(
-            {"alarm": ("Alarm", panels.RED), "no alarm": ("No alarm", panels.GREEN)}
-        )
-    )
+    ).mappings(panels.mapped(ALARM_TEXTS))
     yield panels.figure(
         7,
         "Peaks warned of",
         "Periods of high prevalence of the chosen time whose peak came after an "
         "alarm, of all that a forecast could have seen.",
-        (20, 4, 4, 4),
+        (18, 4, 3, 4),
         DuckDbQuery(WARNINGS),
     )
+    yield _share(
+        13,
+        "Days with an alarm",
+        "Share of the days of the chosen time on which the alarm was raised: an alarm "
+        "that never ends warns of nothing.",
+        (21, 4, 3, 4),
+        ALARM_DAYS,
+        decimals=0,
+    )
+
+
+def _share(  # noqa: PLR0913 - a figure's parameters, and its decimals
+    number: int,
+    title: str,
+    description: str,
+    place: panels.Place,
+    sql: str,
+    *,
+    decimals: int,
+) -> panels.Panel:
+    panel = panels.figure(number, title, description, place, DuckDbQuery(sql))
+    return panel.unit("percentunit").decimals(decimals)
 
 
 def _charts() -> Iterable[panels.Panel]:
@@ -314,24 +346,25 @@ def _charts() -> Iterable[panels.Panel]:
     alarms = (
         panels.lines(
             9,
-            "Probability of high prevalence, day by day",
-            "What the alarm said at the end of each day of the coming ones. Red "
-            "points are alarms; the days of high prevalence, found in retrospect, "
-            "are shaded.",
+            "Chance of a high period, day by day",
+            "What was said at the end of each day of the coming ones. Points are "
+            "alarms: red, or grey while they were unproven. The days of high "
+            "prevalence, found in retrospect, are shaded.",
             (0, 20, 24, 8),
             DuckDbQuery(ALARMS),
         )
         .max(1)
-        .override_by_name("probability", [panels.colour(panels.BLUE)])
-        .override_by_name(
-            "alarm raised",
+        .override_by_name("chance", [panels.colour(panels.BLUE)])
+    )
+    for name, tint in {"alarm": panels.RED, "unproven alarm": panels.GREY}.items():
+        alarms.override_by_name(
+            name,
             [
-                panels.colour(panels.RED),
+                panels.colour(tint),
                 panels.setting("custom.drawStyle", "points"),
                 panels.setting("custom.pointSize", 9),
             ],
         )
-    )
     yield panels.shaded(alarms, "high prevalence")
 
 
@@ -393,7 +426,8 @@ def _record() -> Iterable[panels.Panel]:
         "Periods of high prevalence, and whether an alarm came first",
         "Found in retrospect: days above the usual level. 'Warned' means that an "
         "alarm was raised before the peak, and not longer before the start than a "
-        "forecast reaches; 'too early' that there were no forecasts yet.",
+        "forecast reaches; 'too early' that there were no forecasts yet. An alarm "
+        "is unproven where it has been no better than the usual frequency.",
         (0, 28, 12, 10),
         DuckDbQuery(PERIODS),
     )

@@ -53,14 +53,14 @@ FROM alarms
 WHERE {SCOPE} AND alarm
   AND origin = (SELECT max(origin) FROM alarms WHERE {SCOPE})
 """
-SILENT = """
-SELECT count(*) AS "Silent sources"
+TROUBLED = """
+SELECT count(*) AS "Sources in trouble"
 FROM (
   SELECT source, arg_max(state, day) AS state
   FROM coverage
   GROUP BY source
 )
-WHERE state <> 'ok'
+WHERE state NOT IN ('ok', 'stopped')
 """
 
 
@@ -72,7 +72,10 @@ def _pivot(labels: Iterable[str], value: str = "prevalence") -> str:
 
 
 def _smoothed(labels: Iterable[str], of: str, days: str) -> str:
-    """Daily shares of `labels`, each over the `days` days up to its own."""
+    """Daily shares of `labels`, each over the `days` days up to its own.
+
+    Of those days at least a third must be published; the others are left out.
+    """
     return f"""
 WITH daily AS (
   SELECT day, label, max(marked) AS marked, max(messages) AS messages
@@ -80,10 +83,18 @@ WITH daily AS (
   WHERE {SCOPE}
     AND {of}
   GROUP BY day, label
+), calendar AS (
+  SELECT unnest(generate_series(min(day), max(day), INTERVAL 1 DAY))::DATE AS day
+  FROM daily
 ), smoothed AS (
   SELECT day, label,
-    sum(marked) OVER recent / sum(messages) OVER recent AS prevalence
-  FROM daily
+    CASE
+      WHEN count(marked) OVER recent >= (CAST({days} AS INTEGER) + 2) // 3
+      THEN sum(marked) OVER recent / sum(messages) OVER recent
+    END AS prevalence
+  FROM calendar
+  CROSS JOIN (SELECT DISTINCT label FROM daily)
+  LEFT JOIN daily USING (day, label)
   WINDOW recent AS (
     PARTITION BY label ORDER BY day
     RANGE BETWEEN to_days(CAST({days} AS INTEGER) - 1) PRECEDING AND CURRENT ROW
@@ -208,7 +219,7 @@ def _variables() -> list[dashboard.QueryVariable | dashboard.CustomVariable]:
     smoothing = (
         dashboard.CustomVariable("smoothing")
         .label("Lines show")
-        .description("Daily figures, or the mean of the seven days up to each day.")
+        .description("Each day's figure, or that of the seven days up to it together.")
         .values("7-day mean : 7,each day : 1")
         .current(model.VariableOption(selected=True, text="7-day mean", value="7"))
         .options(
@@ -288,11 +299,11 @@ def _figures() -> Iterable[panels.Panel]:
     ).thresholds(panels.steps((None, panels.GREEN), (1, panels.AMBER)))
     yield panels.figure(
         7,
-        "Silent sources",
-        "Sources that were not properly heard on their newest day. "
-        "Their silence must not be taken for calm.",
+        "Sources in trouble",
+        "Sources that were failing, rate-limited or silent on their newest day: their "
+        "silence must not be taken for calm. Those that were stopped do not count.",
         (20, 4, 4, 4),
-        DuckDbQuery(SILENT),
+        DuckDbQuery(TROUBLED),
     ).thresholds(panels.steps((None, panels.GREEN), (1, panels.AMBER)))
 
 
@@ -302,7 +313,8 @@ def _emotions() -> Iterable[panels.Panel]:
         "Emotions",
         "Share of messages that express each emotion. A message may express several, "
         "or none. Days on which too few people wrote, or too few expressed an "
-        "emotion, are withheld.",
+        "emotion, are withheld; a 7-day mean is over the published days, at least "
+        "three of them.",
         (0, 8, 14, 10),
         DuckDbQuery(EMOTIONS),
     ).legend(panels.legend("bottom"))

@@ -242,9 +242,9 @@ def test_a_past_forecast_and_another_series_can_be_chosen(
 ) -> None:
     page = watched.page
     show(page, client.url + FORECAST)
-    assert figure(page, "Alarm") == "No alarm"
+    assert figure(page, "Alarm") == "None"
     origin = (NOW - timedelta(days=16)).date().isoformat()
-    page.get_by_label("Forecast made at the end of").select_option(origin)
+    page.get_by_label("Forecast from").select_option(origin)
     expect(panel(page, "Alarm").locator(".figure")).to_have_text("Alarm")
     assert_all_panels_show_figures(page)
     assert figure(page, "Skill") == "Beats naive"

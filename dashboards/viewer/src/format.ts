@@ -31,6 +31,7 @@ export function text(value: Cell, settings: FieldSettings, axis = false): string
 
 function percent(value: number, decimals: number | undefined, axis: boolean): string {
   const share = value * 100;
+  if (share === 0) return "0 %";
   if (decimals !== undefined && !axis) return `${share.toFixed(decimals)} %`;
   if (axis) return `${Number(share.toFixed(2))} %`;
   const digits = share !== 0 && Math.abs(share) < 1 ? 2 : 1;

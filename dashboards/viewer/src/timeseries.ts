@@ -118,6 +118,7 @@ function seriesOf(frame: Frame, { panel }: Context): Series[] {
 /** A series' colour as its line or area shows it. */
 function mark(colour: string, { custom }: FieldSettings): HTMLElement {
   const node = swatch(colour, custom.lineStyle?.dash);
+  if (custom.drawStyle === "points") node.classList.add("dot");
   const area = custom.drawStyle === "bars" || custom.fillBelowTo !== undefined;
   if (area) {
     node.classList.add("area");
@@ -140,7 +141,7 @@ function axes(all: Series[], colours: Theme): EChartsCoreOption[] {
       show: first !== undefined && index < 2,
       position: index === 1 ? "right" : "left",
       ...(settings.min === undefined ? {} : { min: settings.min }),
-      ...(settings.max === undefined ? {} : { max: settings.max }),
+      max: settings.max ?? (({ max }: { max: number }) => (max > 0 ? null : flat(settings))),
       ...(settings.min === undefined || settings.max === undefined
         ? {}
         : { interval: (settings.max - settings.min) / 4 }),
@@ -155,6 +156,11 @@ function axes(all: Series[], colours: Theme): EChartsCoreOption[] {
       },
     };
   });
+}
+
+/** The top of an axis on which everything is zero. */
+function flat({ unit }: FieldSettings): number {
+  return unit === "percentunit" ? 0.12 : 1;
 }
 
 function drawn(series: Series, shown: Series[], times: number[]): EChartsCoreOption[] {
