@@ -25,7 +25,7 @@ from pipeline.warehouse.forecasts import DailyCells, ForecastStore
 PATIENCE = 3
 """A series whose forecasts end their process this often is put off."""
 
-NICENESS = 10
+NICENESS = 5
 """Messages are tagged and loaded first."""
 
 Rows = Mapping[str, Sequence[msgspec.Struct]]

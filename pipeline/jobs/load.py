@@ -93,7 +93,8 @@ class LoadJob:
         """Load all there is, forecast to the end, publish."""
         try:
             while not stop.is_set() and self._load_batches():
-                self._report()
+                pass
+            self._report()
             self._recount()
             self._forecast()
             while self._forecasting.busy and not stop.is_set():

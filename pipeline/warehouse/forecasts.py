@@ -16,7 +16,7 @@ MIN_KNOWN_DAYS = 28
 MIN_MARKED_A_DAY = 0.5
 MAX_SILENT_DAYS = 14
 MAX_SERIES = 100
-"""Forecasting takes the other core for seconds a series; the fullest come first."""
+"""A series takes a core for half a second or more; the fullest come first."""
 
 TABLES = ("forecasts", "alarms", "periods", "backtests")
 

@@ -6,7 +6,7 @@ WITH
 days AS (
     SELECT scope, starts::DATE AS day, task, label, messages, marked
     FROM publishable
-    WHERE grain = 'day' AND NOT contains(scope, '/')
+    WHERE grain = 'day'
 ),
 last_complete AS (
     SELECT max(day) AS day

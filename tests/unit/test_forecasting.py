@@ -1,0 +1,304 @@
+"""Which series are forecast, and that dying workers change nothing."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.config import ForecastSettings
+from pipeline.jobs import forecasting
+from pipeline.jobs.forecasting import Forecasting, Rows, forecast
+from pipeline.warehouse.cells import recount
+from pipeline.warehouse.forecasts import DailyCells, ForecastStore
+from pipeline.warehouse.testing import NOW, SmallWarehouse, tagged
+
+ANGER = ("basic-emotion", "anger")
+DAY = timedelta(days=1)
+TODAY = NOW.date()
+
+
+class Period(msgspec.Struct):
+    """A row as the table of periods wants it."""
+
+    scope: str
+    task: str
+    label: str
+    kind: str
+    started: date
+    peaked: date
+    ended: date | None
+    peak_prevalence: float
+
+
+def fake(cells: DailyCells, _settings: ForecastSettings) -> Rows:
+    """One period from the first day to the last; runs in the worker."""
+    period = Period(*cells.name, "level", cells.days[0], cells.days[-1], None, 0.5)
+    return {"periods": [period], "forecasts": []}
+
+
+def deadly(cells: DailyCells, settings: ForecastSettings) -> Rows:
+    """Ends its process on one scope."""
+    if cells.name[0] == "all":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fake(cells, settings)
+
+
+def slow(cells: DailyCells, settings: ForecastSettings) -> Rows:
+    """Takes its time."""
+    time.sleep(0.3)
+    return fake(cells, settings)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[SmallWarehouse]:
+    small = SmallWarehouse(tmp_path)
+    yield small
+    small.close()
+
+
+def load_days(
+    warehouse: SmallWarehouse,
+    days: int,
+    until: datetime = NOW,
+    marked: int = 3,
+    **fields: Any,
+) -> None:
+    """On each of `days` days six authors write, and `marked` of them in anger."""
+    warehouse.load(
+        *(
+            tagged(
+                f"{fields}-{until - n * DAY}-{author}",
+                until - n * DAY,
+                [ANGER] * (author < marked),
+                author=author,
+                **fields,
+            )
+            for n in range(days)
+            for author in range(6)
+        )
+    )
+    recount(warehouse.connection, warehouse.path)
+
+
+def store_of(warehouse: SmallWarehouse) -> ForecastStore:
+    return ForecastStore(warehouse.connection, warehouse.path)
+
+
+def names(warehouse: SmallWarehouse, today: date = TODAY) -> list[str]:
+    return ["/".join(cells.name) for cells in store_of(warehouse).series(today)]
+
+
+def periods(warehouse: SmallWarehouse) -> list[tuple[Any, ...]]:
+    return warehouse.connection.execute(
+        "SELECT scope, started, peaked FROM periods ORDER BY ALL"
+    ).fetchall()
+
+
+def run(warehouse: SmallWarehouse, forecaster: Any = fake, today: date = TODAY) -> None:
+    """One round, to its end."""
+    round_ = Forecasting(store_of(warehouse), ForecastSettings(), forecaster)
+    round_.begin(today)
+    deadline = time.monotonic() + 60
+    while round_.busy:
+        assert time.monotonic() < deadline
+        round_.collect(wait_s=0.1)
+
+
+def test_a_series_has_the_published_days_that_are_over(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 30, NOW - 2 * DAY)
+    load_days(warehouse, 1)  # yesterday nobody wrote, today is not over
+    first, *_ = store_of(warehouse).series(TODAY)
+    assert first.name == ("all", *ANGER)
+    assert first.days == [TODAY - n * DAY for n in range(31, 1, -1)]
+    assert first.messages == [6] * 30
+    assert first.marked == [3] * 30
+
+
+def test_a_day_is_over_once_a_later_day_is_published(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 30)
+    earlier = TODAY - 10 * DAY
+    first, *_ = store_of(warehouse).series(earlier)
+    assert first.days[-1] == TODAY - DAY
+
+
+def test_series_are_of_all_sources_and_channels_the_fullest_first(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    load_days(warehouse, 29, NOW - DAY, source="gitter", channel="c", marked=4)
+    assert names(warehouse) == [
+        "all/basic-emotion/anger",
+        "gitter/basic-emotion/anger",
+        "gitter/c/basic-emotion/anger",
+        "ubuntu/basic-emotion/anger",
+        "ubuntu/#ubuntu/basic-emotion/anger",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "silent", "marked", "found"),
+    [
+        (28, 0, 3, True),
+        (27, 0, 3, False),
+        (28, 14, 3, True),
+        (28, 15, 3, False),
+        (28, 0, 0, False),
+    ],
+)
+def test_a_series_needs_enough_days_marks_and_to_be_alive(
+    warehouse: SmallWarehouse, days: int, silent: int, marked: int, *, found: bool
+) -> None:
+    load_days(warehouse, 1, NOW - DAY, source="gitter")
+    load_days(warehouse, days, NOW - (silent + 1) * DAY, marked=marked)
+    assert ("ubuntu/basic-emotion/anger" in names(warehouse)) is found
+
+
+def test_a_series_is_no_longer_than_its_window(warehouse: SmallWarehouse) -> None:
+    load_days(warehouse, 420, NOW - DAY)
+    first, *_ = store_of(warehouse).series(TODAY)
+    assert len(first.days) == 400
+
+
+def test_an_empty_warehouse_has_no_series(warehouse: SmallWarehouse) -> None:
+    assert names(warehouse) == []
+    run(warehouse)
+
+
+def test_forecasts_are_kept_and_published(warehouse: SmallWarehouse) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    run(warehouse)
+    start, end = TODAY - 30 * DAY, TODAY - DAY
+    kept = [(scope, start, end) for scope in ("all", "ubuntu", "ubuntu/#ubuntu")]
+    assert periods(warehouse) == kept
+    warehouse.publish()
+    assert len(warehouse.tables()["periods"]) == 3
+
+
+def test_only_series_that_changed_are_forecast_again(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    run(warehouse)
+    before = periods(warehouse)
+    run(warehouse, deadly)  # would never end well
+    assert periods(warehouse) == before
+    load_days(warehouse, 1, NOW)
+    run(warehouse, today=TODAY + DAY)
+    assert periods(warehouse)[0][2] == TODAY
+
+
+def test_a_series_that_is_gone_takes_its_forecasts_along(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    run(warehouse)
+    load_days(warehouse, 30, NOW + 100 * DAY, source="gitter")
+    run(warehouse)
+    assert [row[0] for row in periods(warehouse)] == ["all", "gitter", "gitter/#ubuntu"]
+
+
+def test_a_killed_worker_is_replaced_and_its_work_redone(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    round_ = Forecasting(store_of(warehouse), ForecastSettings(), slow)
+    round_.begin(TODAY)
+    for _ in range(2):
+        assert round_._worker is not None
+        assert round_._worker.pid is not None
+        os.kill(round_._worker.pid, signal.SIGKILL)
+        round_.collect(wait_s=5)
+    while round_.busy:
+        round_.collect(wait_s=0.1)
+    assert [row[0] for row in periods(warehouse)] == ["all", "ubuntu", "ubuntu/#ubuntu"]
+
+
+def test_a_series_that_ends_every_worker_is_put_off(warehouse: SmallWarehouse) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    run(warehouse, deadly)
+    assert [row[0] for row in periods(warehouse)] == ["ubuntu", "ubuntu/#ubuntu"]
+    run(warehouse)
+    assert [row[0] for row in periods(warehouse)] == ["all", "ubuntu", "ubuntu/#ubuntu"]
+
+
+def test_one_round_is_under_way_at_a_time_and_stops_at_once(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    round_ = Forecasting(store_of(warehouse), ForecastSettings(), slow)
+    round_.begin(TODAY)
+    worker = round_._worker
+    round_.begin(TODAY)
+    assert round_._worker is worker
+    started = time.monotonic()
+    round_.stop()
+    assert time.monotonic() - started < 2
+    assert not round_.busy
+
+
+def test_nothing_is_forecast_when_the_configuration_says_so(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    round_ = Forecasting(store_of(warehouse), ForecastSettings(enabled=False), fake)
+    round_.begin(TODAY)
+    assert not round_.busy
+
+
+def test_other_settings_make_other_forecasts(warehouse: SmallWarehouse) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    run(warehouse)
+    before = store_of(warehouse).digests()
+    settings = ForecastSettings(horizon_days=3)
+    round_ = Forecasting(store_of(warehouse), settings, fake)
+    round_.begin(TODAY)
+    while round_.busy:
+        round_.collect(wait_s=0.1)
+    after = store_of(warehouse).digests()
+    assert before.keys() == after.keys()
+    assert all(before[name] != after[name] for name in before)
+
+
+def test_the_worker_sends_the_rows_of_each_series_and_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    niceness: list[int] = []
+    monkeypatch.setattr(os, "nice", niceness.append)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    cells = DailyCells(("all", *ANGER), [TODAY], [6], [3])
+    results, sender = Pipe(duplex=False)
+    forecasting._work(sender, [cells, cells], ForecastSettings(), fake)
+    assert [len(results.recv()["periods"]) for _ in range(2)] == [1, 1]
+    assert niceness == [forecasting.NICENESS]
+    results.close()
+    forecasting._work(sender, [cells], ForecastSettings(), fake)
+    sender.close()
+
+
+def test_real_forecasts_fit_the_tables(warehouse: SmallWarehouse) -> None:
+    days = [TODAY - n * DAY for n in range(90, 0, -1)]
+    marked = [n % 7 for n in range(90)]
+    cells = DailyCells(("all", *ANGER), days, [20] * 90, marked)
+    rows = forecast(cells, ForecastSettings(backtest_days=14))
+    store_of(warehouse).keep(cells.name, "digest", rows)
+    warehouse.publish()
+    tables = warehouse.tables()
+    for table in ("forecasts", "alarms", "backtests", "periods"):
+        assert len(tables[table]) == len(rows[table])
+    assert rows["forecasts"]
+
+
+def test_a_series_that_cannot_be_used_has_no_rows() -> None:
+    cells = DailyCells(("all", *ANGER), [TODAY], [6], [3])
+    assert forecast(cells, ForecastSettings()) == {}
