@@ -23,7 +23,7 @@ def print_rows(rows: pa.Table, shape: Shape, stream: TextIO) -> None:
             csv.writer(stream).writerows(zip(*batch.to_pydict().values(), strict=True))
         elif shape == "json":
             stream.writelines(
-                msgspec.json.encode(row).decode() + "\n" for row in batch.to_pylist()
+                encoder.encode(row).decode() + "\n" for row in batch.to_pylist()
             )
     if shape == "table":
         values = [[_cell(value) for value in row.values()] for row in rows.to_pylist()]
