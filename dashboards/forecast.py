@@ -224,7 +224,7 @@ ALARM_TEXTS = {
 }
 VERDICTS = {
     "warned": ("warned", panels.GREEN),
-    "unproven": ("by unproven alarm", panels.AMBER),
+    "unproven": ("unproven", panels.AMBER),
     "missed": ("missed", panels.RED),
     "too early": ("too early", panels.GREY),
 }
