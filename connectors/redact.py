@@ -85,7 +85,7 @@ _ASSIGNED = re.compile(
     re.IGNORECASE,
 )
 _BEARER = re.compile(
-    r"(?<=\b(?:b|B)earer\s)[\w+/=.~-]{16,}+|(?<=\b(?:b|B)asic\s)[\w+/=.~-]{16,}+"
+    r"(?:(?<=\b[bB]earer\s)|(?<=\b[bB]asic\s))(?=[^\s0-9]*+[0-9])[\w+/=.~-]{16,}+"
 )
 _BLOB = re.compile(
     r"(?<![A-Za-z0-9+/=_-])(?:[0-9a-fA-F]{32,}+(?![\w-])|[\w+-]{40,}+={0,2})"
@@ -134,10 +134,12 @@ def _without_blob(match: re.Match[str]) -> str:
 _CREDENTIALS = re.compile(
     r"(?<=://)[^\s/?#<>\"'@\[]{1,400}(?:@[^\s/?#<>\"'@\[]{1,99})*@"
 )
-_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{2,45}(?:\.[0-9]{1,3}){0,3}(?![\w:])")
+_IPV6 = re.compile(
+    r"(?<![0-9A-Fa-f:.])[0-9A-Fa-f:]{2,45}(?:\.[0-9]{1,3}){0,3}(?![\w:])"
+)
 _IPV4 = re.compile(
     r"(?<![\w.])(?<![A-Za-z]-)(?:(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})\.){3}"
-    r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})(?![\w]|\.[0-9]|@)"
+    r"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})(?!\w|\.[0-9])"
     r"(?![-~+]\w{0,20}(?:ubuntu|deb|alpha|beta|rc|git|dev|el[0-9]|fc[0-9]))"
 )
 _OF_VERSION = re.compile(
@@ -145,16 +147,15 @@ _OF_VERSION = re.compile(
 )
 _EMAIL = re.compile(
     r"(?<![\w.%+-])[\w.%+'-]++@"  # the name
-    r"(?:<ip>|(?:[\w-]+\.)+(?:xn--[\w-]+|[^\W\d_]{2,})(?![\w])"  # its domain
+    r"(?:<ip>|(?:[\w-]+\.)+(?:xn--[\w-]+|[^\W\d_]{2,})"  # its domain
     r"|[A-Za-z][\w-]*+(?=:[~/$]))"  # or the host in a shell's prompt
 )
 _SPELT_EMAIL = re.compile(
     r"(?<![\w.%+-])[\w.%+-]++ ?[\[({](?:at|AT|@)[\])}] ?[\w-]++"
     r"(?:(?:\.| ?[\[({](?:dot|DOT|\.)[\])}] ?)[\w-]++)*+"
 )
+_MAC = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){5}")
 _IPV6_DIGITS = 4
-_MAC_LENGTH = 17
-_MAC_COLONS = 5
 
 
 def _may_spell_email(text: str) -> bool:
@@ -168,24 +169,33 @@ def _without_ip(match: re.Match[str]) -> str:
 
 
 def _without_ipv6(match: re.Match[str]) -> str:
-    address = match[0]
-    if len(address) == _MAC_LENGTH and address.count(":") == _MAC_COLONS:
-        return "<mac>" if all(len(p) == 2 for p in address.split(":")) else address  # noqa: PLR2004
+    given = match[0]
+    # Colons may stand around an address: `inet6:fe80::1`, `fe80::1: unreachable`.
+    for address in (given, given[1:], given[:-1], given[1:-1]):
+        placeholder = _placeholder(address)
+        if placeholder:
+            return given.replace(address, placeholder)
+    return given
+
+
+def _placeholder(address: str) -> str | None:
+    if _MAC.fullmatch(address):
+        return "<mac>"
     digits = [letter for letter in address if letter.isalnum()]
     # `a[1::2]` and `dead::beef` are code.
     if len(digits) < _IPV6_DIGITS or not any(map(str.isdigit, digits)):
-        return address
+        return None
     try:
         ipaddress.IPv6Address(address)
     except ValueError:
-        return address
+        return None
     return "<ip>"
 
 
 # Phone numbers ---------------------------------------------------------------------
 
 _PHONE = re.compile(
-    r"(?<![\w+])\+[1-9](?:(?:[ .-]|\)[ -]?| ?\()?[0-9]){8,14}(?!\w)"
+    r"(?<![\w+])\+[1-9](?:(?:[ ./-]|\)[ -]?| ?\()?[0-9]){8,14}(?!\w)"
     r"|(?<![\w.-])00[1-9][0-9]?[ -](?:[ -]?[0-9]){6,12}(?!\w)"
     r"|(?<![\w.-])(?:1[ .-])?"
     r"(?:\([0-9]{3}\) ?[0-9]{3}[ .-]|[0-9]{3}(?P<by>[.-])[0-9]{3}(?P=by))"
@@ -236,12 +246,13 @@ _NO_PERSON = frozenset(
 _SLACK_MENTION = re.compile(r"<(?:@|!subteam\^)[^<>\n]{1,80}>")
 _MENTION = re.compile(
     r"(?<!\w)(?<!<credentials>)@(?P<name>[\w-]*[^\W\d][\w-]*+(?:\.[\w-]++)*+)"
-    r"(?:@[\w-]++(?:\.[\w-]++)*+|:[\w-]++(?:\.[\w-]++)++)*+(?!=)"
+    r"(?:@[\w-]++(?:\.[\w-]++)*+|:[\w-]++(?:\.[\w-]++)++)*+(?!=['\"])"
 )
 
 
 def _without_mention(match: re.Match[str]) -> str:
-    return match[0] if match["name"].lower() in _NO_PERSON else "<mention>"
+    alone = match[0] == "@" + match["name"]
+    return match[0] if alone and match["name"].lower() in _NO_PERSON else "<mention>"
 
 
 _QUOTED_LINES = re.compile(
@@ -254,10 +265,6 @@ _QUOTE_HEAD = re.compile(
     r"|Am [^\n]{4,100} schrieb [^\r\n]{1,80}+(?<=:))(?=\r?$)(?:\s*+<quote>)?",
     re.MULTILINE,
 )
-
-
-def _may_head_quote(text: str) -> bool:
-    return "wrote" in text or "schrieb" in text or "écrit" in text or "escribió" in text
 
 
 _ORIGINAL_MESSAGE = re.compile(
@@ -282,6 +289,10 @@ _HTML = frozenset(
     textarea tfoot th thead title tr tt u ul video
     """.split()  # noqa: SIM905 - names of tags, as prose
 )
+
+
+def _may_head_quote(text: str) -> bool:
+    return "wrote" in text or "schrieb" in text or "écrit" in text or "escribió" in text
 
 
 def _without_addressee(text: str) -> str:

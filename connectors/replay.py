@@ -138,12 +138,11 @@ class ReplaySource:
 
     def _read(self, path: Path, position: _Position) -> Iterator[Line | None]:
         _check(path)
-        fault = format_fault(path)
-        if fault:
-            yield Line(0, 0, 0, b"", fault)
-            return
         read_before = self.bytes_read
         try:
+            if fault := format_fault(path):
+                yield Line(0, 0, 0, b"", fault)
+                return
             reader = LineReader(path, position.start, max(0, position.line - 1))
             with closing(reader):
                 while (lines := reader.read()) is not None:
