@@ -17,7 +17,8 @@ export class Stat implements View {
   show(frame: Frame, { panel }: Context): void {
     const field = frame.fields.find(({ type }) => type !== "time")!;
     const settings = settingsOf(panel, field);
-    const value = field.values.findLast((one) => one !== null) ?? null;
+    const known = field.values.filter((one) => one !== null);
+    const value = known.at(-1) ?? null;
     const text = format.text(value, settings);
     const figure = element("p", { class: "figure" }, text);
     figure.classList.toggle("long", text.length > 12);
@@ -25,7 +26,7 @@ export class Stat implements View {
     if (colour) figure.style.color = colour;
     this.box.replaceChildren(figure);
     if (panel.options?.graphMode === "area") {
-      this.box.append(sparkline(field.values.map(Number), colour ?? "currentColor"));
+      this.box.append(sparkline(known.map(Number), colour ?? "currentColor"));
     }
   }
 
