@@ -275,11 +275,11 @@ TABLES = (
 
 
 def _sql(given: argparse.Namespace) -> int:
-    from pipeline.jobs.sql import print_rows
+    from pipeline.jobs.sql import Shape, print_rows
     from pipeline.warehouse.query import query
 
     published = Path(configuration.load(given.config).warehouse.published)
-    shape = "json" if given.json else "csv" if given.csv else "table"
+    shape: Shape = "json" if given.json else "csv" if given.csv else "table"
     print_rows(query(published, given.query or TABLES), shape, sys.stdout)
     return 0
 

@@ -15,6 +15,8 @@ WINDOW_DAYS = 400
 MIN_KNOWN_DAYS = 28
 MIN_MARKED_A_DAY = 0.5
 MAX_SILENT_DAYS = 14
+WITHHELD_MARKED = 1.5
+"""Messages that count as marked on a day whose share the gate withholds."""
 MAX_SERIES = 100
 """A series takes a core for half a second or more; the fullest come first."""
 
@@ -28,12 +30,15 @@ Digests = dict[SeriesName, str]
 
 
 class DailyCells(NamedTuple):
-    """The published days of one series, in order; days not in it are unknown."""
+    """The published days of one series, in order; days not in it are unknown.
+
+    A withheld share counts as `WITHHELD_MARKED` messages.
+    """
 
     name: SeriesName
     days: list[date]
     messages: list[int]
-    marked: list[int]
+    marked: list[float]
 
 
 class ForecastStore:
@@ -56,6 +61,7 @@ class ForecastStore:
             "min_known_days": MIN_KNOWN_DAYS,
             "min_marked_a_day": MIN_MARKED_A_DAY,
             "max_silent_days": MAX_SILENT_DAYS,
+            "withheld_marked": WITHHELD_MARKED,
             "max_series": MAX_SERIES,
         }
         with explained(self._path):
