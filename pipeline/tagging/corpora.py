@@ -81,7 +81,7 @@ def xed(data: Path) -> Corpus:
 
 def brighter(data: Path, part: str) -> Corpus:
     """English posts of SemEval-2025 task 11 (Muhammad et al., 2025)."""
-    rows = list(_rows(data / "emotion" / f"brighter_eng_{part}.csv"))
+    rows = list(table(data / "emotion" / f"brighter_eng_{part}.csv"))
     labels = [frozenset(n for n in _BRIGHTER if row[n] > "0") for row in rows]
     texts = [row["text"] for row in rows]
     return Corpus("basic-emotion", frozenset(_BRIGHTER), texts, labels)
@@ -97,8 +97,14 @@ def stack_overflow(data: Path) -> Corpus:
     return _shaver(data / "emotion" / "stackoverflow_train.csv", "Text")
 
 
+def table(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file by its header; what is not UTF-8 is replaced."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        yield from csv.DictReader(file)
+
+
 def _shaver(path: Path, text: str) -> Corpus:
-    rows = list(_rows(path))
+    rows = list(table(path))
     labels = [
         frozenset(name for name in SHAVER if row[name.capitalize()] == "1")
         for row in rows
@@ -110,8 +116,3 @@ def _rejoined(tokens: str) -> str:
     for mark in (".", ",", "!", "?", "'", "n't"):
         tokens = tokens.replace(f" {mark}", mark)
     return tokens
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        yield from csv.DictReader(file)

@@ -29,7 +29,7 @@ _BETWEEN = re.compile(
 )
 
 
-_SENTENCE_END = re.compile(r"[.!?](?=\s|\Z)|\n")
+_SENTENCE_END = re.compile(r"[.!?](?=\s|\Z)\s*+|\n\s*+")
 
 
 class Reading:
@@ -58,12 +58,12 @@ class Lexicon:
     A feature is one entry of a list: a label and the phrases that speak for it. A
     phrase within a longer one lends it its features, unless the longer one has its
     own for that label, is technical, or denies it: "so happy" is happy, "happy path"
-    and "not happy" are not.
+    and "not happy" are not. A technical phrase stands for its own entries only.
 
     Args:
         entries: label and pattern of each feature, in the features' order.
         negations: patterns of what denies the words after it.
-        technical: patterns of what means nothing here, whatever its words.
+        technical: patterns whose words do not mean what they do elsewhere.
         exclusive: labels of which a phrase is lent none if it has one of its own.
     """
 
@@ -84,7 +84,7 @@ class Lexicon:
         self._finder = PhraseFinder(known)
         self._deniable = [phrase[0].isalnum() for phrase in known]
         self._denies = [phrase in denying for phrase in known]
-        own = [{} if p in silent else owned.get(p, {}) for p in known]
+        own = [owned.get(phrase, {}) for phrase in known]
         within = [
             [] if phrase in silent else self._within(number, phrase)
             for number, phrase in enumerate(known)

@@ -12,6 +12,5 @@ def load_tagger(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
         settings: the `[tagging]` section of the configuration.
         suicidality: whether to tag that one marker, which is off by default.
     """
-    match settings.tagger:
-        case "lexicon":
-            return LexiconTagger.load(suicidality=suicidality)
+    makers = {"lexicon": LexiconTagger.load}
+    return makers[settings.tagger](suicidality=suicidality)

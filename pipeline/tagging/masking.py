@@ -24,7 +24,7 @@ _CALL = re.compile(r"(?<![\w.])[A-Za-z][\w.]*\([^()\s]*\)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _OPTION = re.compile(r"(?<!\S)--[A-Za-z][\w-]*")
 _LINES = re.compile(
-    r"""^[ \t]*(?:
+    r"""^[ \t]*+(?:
       >(?![_:;.\-]?[<>(]).*                               # a quotation
     | \[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*                   # a log's time
     | \[?\d\d:\d\d:\d\d\b.*
@@ -33,13 +33,13 @@ _LINES = re.compile(
     | File[ ]".*",[ ]line[ ]\d+.*
     | at[ ][\w.$<>/]+[ ]?\(.*
     | Caused[ ]by:.*
-    | (?:[a-z]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning):.*
+    | (?:[a-z]\w*+\.)*+[A-Z]\w*(?:Error|Exception|Warning):.*
     | npm[ ]ERR!.*
     | (?:diff[ ]--git|@@[ ]-|\+\+\+[ ]|---[ ][ab]/).*     # patches
     | [$%][ ]\S.*                                         # a shell's prompt
-    | \w[\w.-]*@[\w.-]+[:~/\w-]*[$\#][ ].*
+    | \w[\w.-]*+@[\w.-]++[:~/\w-]*+[$\#][ ].*
     )$
-    | ^(?:[ ]{4,}|\t)(?=[^\n]*[{}();=<>$]).*$             # indented code
+    | ^(?:[ ]{4}|\t)(?=[^\n]*[{}();=<>$]).*$             # indented code
     """,
     re.MULTILINE | re.VERBOSE,
 )

@@ -36,15 +36,11 @@ class PhraseFinder:
         self._word_end = [phrase[-1].isalnum() for phrase in phrases]
         self._automaton = AhoCorasick(phrases)
 
-    def find(self, text: str) -> list[Found]:
-        """What is in `text`, from left to right without overlaps, longest first.
-
-        Places are characters of `text`, whatever lower case does to its length.
-        """
-        return without_overlaps(self.find_all(plain(text)))
-
     def find_all(self, text: str) -> list[Found]:
-        """All that is in `text`, which is `plain` already, overlaps included."""
+        """All that is in `text`, which is `plain` already, overlaps included.
+
+        Places are characters of `text`.
+        """
         padded = f" {text} "
         return [
             Found(start - 1, end - 1, phrase)

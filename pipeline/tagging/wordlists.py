@@ -39,7 +39,7 @@ def parse_entries(tsv: str) -> list[Entry]:
     Raises:
         ValueError: a line has not these columns.
     """
-    header, *lines = tsv.splitlines()
+    header, *lines = tsv.splitlines() or [""]
     if tuple(header.split("\t")) != COLUMNS:
         raise ValueError(f"the header must be {' '.join(COLUMNS)}, tab-separated")
     entries = []

@@ -1,0 +1,58 @@
+"""The lexicon on real labelled texts: figures of docs/tagging.md, less a margin."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import TaggingSettings
+from pipeline.tagging import corpora
+from pipeline.tagging.corpora import Corpus
+from pipeline.tagging.language import detect
+from pipeline.tagging.load import load_tagger
+from pipeline.tagging.tagger import TextToTag
+
+FLOORS = {"github": 0.46, "stack_overflow": 0.62, "goemotions": 0.51}
+READERS = {
+    "github": corpora.github,
+    "stack_overflow": corpora.stack_overflow,
+    "goemotions": lambda data: corpora.goemotions(data, "dev"),
+}
+MOST_WRONG = 0.01
+LEAST_SPANISH = 0.7
+
+
+def micro_f1(corpus: Corpus) -> float:
+    tagger = load_tagger(TaggingSettings(), suicidality=False)
+    texts = [TextToTag(text, detect(text), "github", ()) for text in corpus.texts]
+    said = [
+        {m.label for m in marks if m.task == corpus.task and m.flagged} & corpus.known
+        for marks in tagger.tag(texts)
+    ]
+    hits = sum(len(s & true) for s, true in zip(said, corpus.labels, strict=True))
+    return 2 * hits / (sum(map(len, said)) + sum(map(len, corpus.labels)))
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_the_lexicon_is_as_good_as_documented(shared_data: Path, name: str) -> None:
+    assert micro_f1(READERS[name](shared_data)) >= FLOORS[name]
+
+
+def wrong(texts: Sequence[str], language: str) -> float:
+    found = [detect(text) for text in texts]
+    return sum(one not in {language, None} for one in found) / len(found)
+
+
+def test_english_of_developers_is_hardly_ever_another_language(
+    shared_data: Path,
+) -> None:
+    for read in (corpora.github, corpora.stack_overflow):
+        assert wrong(read(shared_data).texts, "en") <= MOST_WRONG
+
+
+def test_most_spanish_posts_are_known_as_spanish(shared_data: Path) -> None:
+    path = shared_data / "emotion" / "brighter_esp_train.csv"
+    texts = [row["text"] for row in corpora.table(path)]
+    found = [detect(text) for text in texts]
+    assert found.count("es") / len(found) >= LEAST_SPANISH
+    assert wrong(texts, "es") <= MOST_WRONG

@@ -1,0 +1,140 @@
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.jobs.tag import BATCH, tag_file, tag_lines
+from pipeline.testing import FakeTagger
+
+
+def answers(*lines: bytes, every_mark: bool = False) -> list[dict[str, Any]]:
+    given = (line + b"\n" for line in lines)
+    return [
+        json.loads(line)
+        for line in tag_lines(given, FakeTagger(), every_mark=every_mark)
+    ]
+
+
+def test_a_line_is_answered_with_its_flagged_marks() -> None:
+    (answer,) = answers(b'{"id": "1", "text": "angry about this"}')
+    assert answer == {
+        "id": "1",
+        "language": "en",
+        "marks": [
+            {
+                "task": "basic-emotion",
+                "label": "anger",
+                "score": 0.9,
+                "flagged": True,
+                "evidence": None,
+            }
+        ],
+    }
+
+
+def test_unflagged_marks_are_printed_on_request() -> None:
+    (answer,) = answers(b'{"id": "1", "text": "calm"}', every_mark=True)
+    assert [mark["flagged"] for mark in answer["marks"]] == [False]
+
+
+def test_answers_keep_the_lines_order_over_many_batches() -> None:
+    count = 2 * BATCH + 3
+    lines = [b'{"id": %d, "text": "x"}' % n for n in range(count)]
+    assert [answer["id"] for answer in answers(*lines)] == list(range(count))
+
+
+def test_what_is_known_of_a_text_reaches_the_tagger() -> None:
+    tagger = FakeTagger()
+    line = json.dumps(
+        {
+            "id": "1",
+            "text": "x",
+            "platform": "github",
+            "language": "en-US",
+            "context": ["a", "b" * 100_000],
+            "labels": ["ignored"],
+        }
+    )
+    list(tag_lines([line.encode()], tagger, every_mark=False))
+    ((text,),) = tagger.calls
+    assert text == ("x", "en", "github", ("a", "b" * 100_000))
+
+
+@pytest.mark.parametrize("id_", ['"a\\"b"', "7", "-1.5", "12345678901234567890123"])
+def test_an_id_is_given_back_as_it_stands(id_: str) -> None:
+    line = f'{{"id": {id_}, "text": "x"}}'.encode()
+    (raw,) = tag_lines([line], FakeTagger(), every_mark=False)
+    assert raw.startswith(f'{{"id":{id_},'.encode())
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (b"not JSON", "JSON is malformed"),
+        (b"[1]", "Expected `object`"),
+        (b'{"text": "x"}', "missing required field `id`"),
+        (b'{"id": "1"}', "missing required field `text`"),
+        (b'{"id": null, "text": "x"}', "id must be a string or a number"),
+        (b'{"id": {"a": 1}, "text": "x"}', "id must be a string or a number"),
+        (b'{"id": true, "text": "x"}', "id must be a string or a number"),
+        (b'{"id": "1", "text": 5}', "Expected `str`"),
+        (b'{"id": "1", "text": "x", "context": [3]}', "Expected `str`"),
+        (b'{"id": "1", "text": "\xff"}', "not UTF-8"),
+        (b'{"id": "1", "text": "a\\ud800b"}', "half a surrogate pair"),
+        (b'{"id": "1", "text": "cut', "JSON is malformed"),
+        (b'{"id": "1", "text": "cut"}\x00', "JSON is malformed"),
+    ],
+)
+def test_a_bad_line_is_answered_at_its_place(line: bytes, error: str) -> None:
+    good = b'{"id": "1", "text": "x"}'
+    before, refusal, after = answers(good, line, good)
+    assert before == after
+    assert (refusal["id"], refusal["line"]) == (None, 2)
+    assert error in refusal["error"]
+    assert "marks" not in refusal
+
+
+def test_no_text_is_repeated_in_an_error() -> None:
+    (refusal,) = answers(b'{"id": "1", "text": ["a secret"]}')
+    assert "secret" not in refusal["error"]
+
+
+def test_five_megabytes_are_a_text_like_any_other() -> None:
+    line = json.dumps({"id": "1", "text": "angry " * 900_000}).encode()
+    (answer,) = answers(line)
+    assert answer["id"] == "1"
+
+
+def test_empty_lines_are_passed_over_but_counted() -> None:
+    (refusal,) = answers(b"", b"  ", b"no")
+    assert refusal["line"] == 3
+
+
+def test_a_file_is_tagged_and_its_bad_lines_are_counted(tmp_path: Path) -> None:
+    path, output = tmp_path / "in.jsonl", io.BytesIO()
+    path.write_bytes(b'{"id": "1", "text": "x"}\nno\n{"id": "2", "text": "y"}\nno')
+    assert tag_file(path, output, FakeTagger(), every_mark=False) == 2
+    ids = [json.loads(line)["id"] for line in output.getvalue().splitlines()]
+    assert ids == ["1", None, "2", None]
+
+
+def test_without_a_file_standard_input_is_tagged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"id": "1", "text": "x"}'))
+    )
+    output = io.BytesIO()
+    assert tag_file(None, output, FakeTagger(), every_mark=False) == 0
+    assert json.loads(output.getvalue())["id"] == "1"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"missing.jsonl cannot be read"):
+        tag_file(
+            tmp_path / "missing.jsonl", io.BytesIO(), FakeTagger(), every_mark=False
+        )
