@@ -7,7 +7,7 @@ Each command imports its own part when it runs, so that `groundswell --help` and
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -95,11 +95,11 @@ def _with_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
 
 
-def _stop(*, of_supervisor: bool = False) -> Stop:
+def _stop(supervisor: int | None = None) -> Stop:
     stop = Stop()
     stop.watch_signals()
-    if of_supervisor:
-        stop.watch_parent()
+    if supervisor is not None:
+        stop.watch_parent(supervisor)
     return stop
 
 
@@ -179,10 +179,10 @@ def _add_jobs(commands: Any) -> None:
         parser.add_argument(
             "--once", action="store_true", help="do what there is to do, then stop"
         )
-        parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+        parser.add_argument("--supervised", type=int, help=argparse.SUPPRESS)
     parser = _command(commands, "view", _view, "show the dashboards in a browser")
     _with_config(parser)
-    parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--supervised", type=int, help=argparse.SUPPRESS)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -197,7 +197,7 @@ def _connect(given: argparse.Namespace) -> int:
     from pipeline.jobs.connect import connect
 
     config = configuration.load(given.config)
-    stop = _stop(of_supervisor=given.supervised)
+    stop = _stop(given.supervised)
     connect(config, os.environ, stop, once=given.once)
     return 0
 
@@ -206,7 +206,7 @@ def _process(given: argparse.Namespace) -> int:
     from pipeline.jobs.process import process
 
     config = configuration.load(given.config)
-    process(config, _stop(of_supervisor=given.supervised), once=given.once)
+    process(config, _stop(given.supervised), once=given.once)
     return 0
 
 
@@ -214,7 +214,7 @@ def _load(given: argparse.Namespace) -> int:
     from pipeline.jobs.load import load
 
     config = configuration.load(given.config)
-    load(config, _stop(of_supervisor=given.supervised), once=given.once)
+    load(config, _stop(given.supervised), once=given.once)
     return 0
 
 
@@ -222,7 +222,7 @@ def _view(given: argparse.Namespace) -> int:
     from dashboards.viewer.server import serve
 
     config = configuration.load(given.config)
-    stop = _stop(of_supervisor=given.supervised)
+    stop = _stop(given.supervised)
     serve(
         Path(config.warehouse.published),
         config.viewer.host,
@@ -386,11 +386,9 @@ def _replay(given: argparse.Namespace) -> int:
 
     config = configuration.load(given.config)
     stop = _stop()
-    archives: Mapping[str, list[Path]] = (
-        {given.source: given.files}
-        if given.source
-        else {source_name(path): [path] for path in given.files}
-    )
+    archives: dict[str, list[Path]] = {}
+    for path in given.files:
+        archives.setdefault(given.source or source_name(path), []).append(path)
     for name, files in archives.items():
         settings = configuration.ReplaySettings(
             name=name,

@@ -1,6 +1,8 @@
 """What every test may use, and what a skip means."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,16 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(NO_DATA)
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which a whole demo ran, up to its first publication."""
+    folder = tmp_path_factory.mktemp("demo") / "groundswell-demo"
+    command = [sys.executable, "-m", "pipeline.cli", "demo", "--once", "--dir", folder]
+    subprocess.run(command, check=True, timeout=280)
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    return folder
 
 
 @pytest.hookimpl(wrapper=True)

@@ -53,7 +53,7 @@ def ask(file: Path, now: datetime) -> Iterator[Asked]:
             for scope in choices["scope"]:
                 given = {"scope": scope.value}
                 values, _ = resolve(
-                    connection, dashboard.variables, usual | given, strict=True
+                    connection, dashboard.variables, usual | given, strict=False
                 )
                 for panel in dashboard.content["panels"]:
                     if panel.get("targets"):

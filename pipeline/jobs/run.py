@@ -1,5 +1,6 @@
 """All parts in one process tree: start them, restart what dies, stop them cleanly."""
 
+import os
 import subprocess
 import sys
 import time
@@ -103,7 +104,8 @@ def _parts(path: Path, config: Config) -> list[Part]:
 
 
 def _part(job: str, path: Path, *options: str) -> Part:
-    return Part(job, ("--config", str(path), "--supervised", *options))
+    supervised = ("--supervised", str(os.getpid()))
+    return Part(job, ("--config", str(path), *supervised, *options))
 
 
 def _supervise(parts: list[Part], stop: Stop) -> None:

@@ -21,9 +21,9 @@ class Stop:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
-    def watch_parent(self) -> None:
-        """Set once the process that started us is gone."""
-        self._parent = os.getppid()
+    def watch_parent(self, pid: int) -> None:
+        """Set once `pid`, the process that started us, is gone."""
+        self._parent = pid
 
     def set(self) -> None:
         """Ask the job to end."""

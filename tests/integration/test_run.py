@@ -99,13 +99,8 @@ def test_children_of_a_killed_supervisor_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_demo_publishes_the_planted_crisis_and_its_alarm(tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
-    subprocess.run(
-        groundswell("demo", "--once", "--dir", folder), check=True, timeout=280
-    )
-    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
-    published = folder / "data" / "published.duckdb"
+def test_the_demo_publishes_the_planted_crisis_and_its_alarm(demo: Path) -> None:
+    published = demo / "data" / "published.duckdb"
     with duckdb.connect(str(published), read_only=True) as connection:
         crisis = connection.execute(
             "SELECT min(started), max(peaked) FROM periods "

@@ -158,6 +158,20 @@ def test_every_panel_shows_figures_on_every_screen(
     assert watched.troubles == []
 
 
+@pytest.mark.timeout(300)
+def test_the_demo_fills_every_panel(browser: Browser, demo: Path) -> None:
+    with serving(demo / "data" / "published.duckdb") as client:
+        watched = Watched(browser.new_page())
+        for address, name in (("", "overview"), (FORECAST, "forecast")):
+            show(watched.page, client.url + address)
+            path = SCREENSHOTS / f"demo-{name}.png"
+            watched.page.screenshot(path=path, full_page=True)
+            assert_all_panels_show_figures(watched.page)
+        expect(watched.page.locator("blockquote").first).to_contain_text("PLANTED")
+        watched.page.close()
+    assert watched.troubles == []
+
+
 def test_the_notice_and_what_the_page_is_not_come_first(page: Page) -> None:
     first = page.locator(".panel").first
     expect(first.locator("blockquote")).to_have_text(NOTICE)

@@ -38,7 +38,7 @@ def test_a_word_stops_a_job() -> None:
 
 def test_the_death_of_the_parent_stops_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     stop = Stop()
-    stop.watch_parent()
+    stop.watch_parent(os.getppid())
     assert not stop.is_set()
     monkeypatch.setattr(os, "getppid", lambda: 1)
     assert stop.is_set()
