@@ -25,12 +25,14 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
-	$(UV) pip install -q --python $(BIN)/python -e '.[bench]'
-	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+# In an environment of its own: the peers bring many packages.
+bench: $(UV)
+	$(UV) venv -q --allow-existing .venv-bench
+	$(UV) pip install -q --python .venv-bench/bin/python -c constraints.txt -e '.[bench]'
+	for benchmark in benchmarks/*.py; do .venv-bench/bin/python $$benchmark || exit 1; done
 
 constraints: $(UV)
-	$(UV) pip compile -q pyproject.toml --all-extras --universal --upgrade \
+	$(UV) pip compile -q pyproject.toml --extra dev --universal --upgrade \
 	    --python-version 3.11 --generate-hashes --no-annotate \
 	    --custom-compile-command "make constraints" -o constraints.txt
 
