@@ -9,7 +9,7 @@ from pipeline.forecast.alarms import levels
 from pipeline.forecast.series import Array
 
 SHORTEST = 3
-"""Days from start to end: a day or two above the level is what noise does weekly."""
+"""High days of a period: one or two are what noise brings in most weeks."""
 
 _LONGEST_GAP = 1
 
@@ -29,16 +29,14 @@ class Span:
 def spans(values: Array) -> list[Span]:
     """The runs of days above the level of the 90 days before each of them.
 
-    Runs one day apart are one; runs shorter than `SHORTEST` days are left out.
+    Runs one day apart are one; runs of fewer than `SHORTEST` high days are left out.
 
     Args:
         values: shape (days,); NaN: gap.
     """
     before = np.concatenate([[np.nan], levels(values)[:-1]])
     high = np.flatnonzero(values > before)
-    return [
-        _span(values, run) for run in _runs(high) if run[-1] - run[0] + 1 >= SHORTEST
-    ]
+    return [_span(values, run) for run in _runs(high) if run.size >= SHORTEST]
 
 
 def _runs(high: NDArray[np.intp]) -> list[NDArray[np.intp]]:

@@ -46,6 +46,7 @@ def test_two_low_days_split_a_period() -> None:
 def test_a_day_or_two_are_no_period() -> None:
     values = calm()
     values[60:62] = 3
+    values[70:73] = [3, 1, 3]
     assert spans(values) == []
 
 
