@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
-
 LINE = (
     '{{"id": "{n}", "ts": "2024-05-0{day}T10:00:00Z", "channel": "c", '
     '"user": "u{n}", "text": "thanks, that works great"}}\n'
@@ -28,7 +26,7 @@ def groundswell(
 @pytest.fixture
 def configured(tmp_path: Path) -> Path:
     path = tmp_path / "groundswell.toml"
-    assert main(["init", "--config", str(path)]) == 0
+    assert groundswell("init", "--config", path).returncode == 0
     return path
 
 
@@ -124,12 +122,13 @@ def test_misuse_is_status_2(arguments: list[str]) -> None:
 
 
 def test_faults_of_a_configuration_are_listed_for_scripts_too(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "groundswell.toml"
     path.write_text("[logg]\n", encoding="utf-8")
-    assert main(["check", "--json", "--config", str(path)]) == 1
-    (fault,) = json.loads(capsys.readouterr().out)["faults"]
+    answer = groundswell("check", "--json", "--config", path)
+    assert answer.returncode == 1
+    (fault,) = json.loads(answer.stdout)["faults"]
     assert "'logg'" in fault
 
 
