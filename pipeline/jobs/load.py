@@ -142,8 +142,10 @@ class LoadJob:
         """Load one batch of each partition; the records of the largest."""
         largest = 0
         for topic in LOADED:
-            for partition, (_, end) in self._log.bounds(topic).items():
-                start = self._positions.get((topic, partition), 0)
+            for partition, (first, end) in self._log.bounds(topic).items():
+                start = self._positions.get((topic, partition), first)
+                if start < first:
+                    log.error("records-missed", topic=topic, count=first - start)
                 if start < end:
                     records = self._log.read(topic, partition, start, BATCH)
                     self._loader.load(records)

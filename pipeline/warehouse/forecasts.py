@@ -1,7 +1,7 @@
 """What forecasts are made from, and where they are kept until they are published."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,16 @@ MAX_SERIES = 100
 """A series takes a core for half a second or more; the fullest come first."""
 
 TABLES = ("forecasts", "alarms", "periods", "backtests")
+
+# The last complete day: one that is over, or that a later published day follows.
+_LAST = """
+WITH days AS (
+    SELECT DISTINCT starts::DATE AS day
+    FROM publishable
+    WHERE grain = 'day' AND scope = 'all'
+)
+SELECT max(day) FROM days WHERE day < greatest($today, (SELECT max(day) FROM days))
+"""
 
 SeriesName = tuple[str, str, str]
 """Scope, task and label."""
@@ -55,16 +65,18 @@ class ForecastStore:
 
     def series(self, today: date) -> list[DailyCells]:
         """The series worth a forecast, at most `MAX_SERIES`, most marked first."""
-        limits = {
-            "today": today,
-            "window_days": WINDOW_DAYS,
-            "min_known_days": MIN_KNOWN_DAYS,
-            "min_marked_a_day": MIN_MARKED_A_DAY,
-            "max_silent_days": MAX_SILENT_DAYS,
-            "withheld_marked": WITHHELD_MARKED,
-            "max_series": MAX_SERIES,
-        }
         with explained(self._path):
+            last = self._connection.execute(_LAST, {"today": today}).fetchall()[0][0]
+            if last is None:
+                return []
+            limits = {
+                "first": last - timedelta(days=WINDOW_DAYS - 1),
+                "last": last,
+                "alive": last - timedelta(days=MAX_SILENT_DAYS),
+                "min_known_days": MIN_KNOWN_DAYS,
+                "min_marked_a_day": MIN_MARKED_A_DAY,
+                "max_series": MAX_SERIES,
+            }
             rows = self._connection.execute(script("series.sql"), limits).fetchall()
         return [
             DailyCells((scope, task, label), days, messages, marked)

@@ -20,6 +20,24 @@ from pipeline.warehouse.database import explained, script
 STORAGE_VERSION = "v1.5.0"
 """What the DuckDB inside Grafana's plugin can read."""
 
+SLICE_ROWS = 1_000_000
+"""Rows that are sorted at once, before the gate takes most of them away."""
+
+_SIZES = """
+SELECT scope, count(*) * (SELECT count(*) FROM labels)
+FROM cells
+WHERE authors >= (SELECT min(min_authors) FROM labels)
+GROUP BY scope
+ORDER BY scope
+"""
+_FORECASTS = """
+INSERT INTO published.forecasts
+FROM forecasts ORDER BY scope, task, label, origin, target;
+INSERT INTO published.alarms FROM alarms ORDER BY scope, task, label, kind, origin;
+INSERT INTO published.periods FROM periods ORDER BY scope, task, label, kind, started;
+INSERT INTO published.backtests FROM backtests ORDER BY scope, task, label, model;
+INSERT INTO published.labels FROM labels ORDER BY task, label;
+"""
 _COVERAGE = """
 INSERT INTO published.coverage
 FROM publishable_coverage(?, ?)
@@ -71,9 +89,30 @@ def publish(
         _replacing(target) as fresh,
         _attached(connection, fresh),
     ):
-        connection.execute(script("publish.sql"))
+        _publish_cells(connection)
+        connection.execute(_FORECASTS)
         connection.execute(_COVERAGE, [settings.min_authors, now.date()])
         connection.execute(_ABOUT, about)
+
+
+def _publish_cells(connection: duckdb.DuckDBPyConnection) -> None:
+    fill = script("publish.sql")
+    for first, last in _slices(connection.execute(_SIZES).fetchall()):
+        connection.execute("SET VARIABLE first_scope = ?", [first])
+        connection.execute("SET VARIABLE last_scope = ?", [last])
+        connection.execute(fill)
+
+
+def _slices(sizes: list[tuple[str, int]]) -> Iterator[tuple[str, str]]:
+    """First and last scope of each slice, of at most `SLICE_ROWS` where one can."""
+    first, last, rows = "", "", 0
+    for scope, size in sizes:
+        if rows and rows + size > SLICE_ROWS:
+            yield first, last
+            rows = 0
+        first, last, rows = first if rows else scope, scope, rows + size
+    if rows:
+        yield first, last
 
 
 @contextmanager

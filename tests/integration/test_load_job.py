@@ -202,11 +202,29 @@ def test_a_log_that_began_anew_is_read_from_its_start(config: Config) -> None:
     assert published(config)["about"][0][2] > 20 * 12
 
 
-def test_what_retention_took_is_passed_over(config: Config, log: SqliteLog) -> None:
+def test_what_retention_took_is_told_and_passed_over(
+    config: Config, log: SqliteLog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(log, days=1)
+    load(config, Stop(), once=True)
+    fill(log, days=1, of="b")
+    log.enforce_retention(datetime.now(UTC) + 40 * DAY)
+    fill(log, days=1, of="c")
+    load(config, Stop(), once=True)
+    assert json.loads(log.latest("cursors")["load"]) == {"tagged": {"0": 36}}
+    told = capsys.readouterr().out
+    assert "records-missed" in told
+    assert "count=12" in told
+
+
+def test_a_new_warehouse_begins_where_the_log_does(
+    config: Config, log: SqliteLog, capsys: pytest.CaptureFixture[str]
+) -> None:
     fill(log, days=1)
     log.enforce_retention(datetime.now(UTC) + 40 * DAY)
     load(config, Stop(), once=True)
-    assert json.loads(log.latest("cursors")["load"]) == {"tagged": {"0": 12}}
+    assert log.latest("cursors") == {}
+    assert "records-missed" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("wanted", "found"), [(False, 0), (True, 1)])

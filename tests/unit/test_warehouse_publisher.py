@@ -14,6 +14,7 @@ import pytest
 from pipeline.config import WarehouseSettings
 from pipeline.errors import WarehouseError
 from pipeline.records import DeadLetter
+from pipeline.warehouse import publisher
 from pipeline.warehouse.database import script
 from pipeline.warehouse.publisher import publish
 from pipeline.warehouse.testing import NOW, SmallWarehouse, published_tables, tagged
@@ -207,6 +208,23 @@ def test_rows_are_sorted_so_that_zone_maps_help(warehouse: SmallWarehouse) -> No
     warehouse.publish()
     rows = warehouse.rows("SELECT scope, task, label, day FROM prevalence_daily")
     assert rows == sorted(rows)
+
+
+def test_in_slices_the_same_is_published(
+    warehouse: SmallWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, source in enumerate(("a", "b", "c")):
+        warehouse.load(
+            *(tagged(f"{i}", source=source, author=i) for i in range(7)),
+            start=10 * number,
+        )
+    warehouse.publish()
+    at_once = warehouse.tables()
+    assert len({row[0] for row in at_once["prevalence_daily"]}) == 7
+    for rows in (1, 200):
+        monkeypatch.setattr(publisher, "SLICE_ROWS", rows)
+        warehouse.publish()
+        assert warehouse.tables() == at_once
 
 
 READ_ALL = """
