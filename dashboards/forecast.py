@@ -142,7 +142,7 @@ SELECT started::TIMESTAMP AS "Started", peaked::TIMESTAMP AS "Peaked",
     WHEN forecast THEN 'missed'
     ELSE 'too early'
   END AS "Verdict",
-  warned_at::TIMESTAMP AS "First alarm", peaked - warned_at AS "Days before"
+  warned_at::TIMESTAMP AS "First alarm", peaked - warned_at AS "Lead"
 FROM judged LEFT JOIN level ON origin = warned_at
 WHERE $__timeFilter(peaked::TIMESTAMP)
 ORDER BY peaked DESC
@@ -427,7 +427,8 @@ def _record() -> Iterable[panels.Panel]:
         "Found in retrospect: days above the usual level. 'Warned' means that an "
         "alarm was raised before the peak, and not longer before the start than a "
         "forecast reaches; 'too early' that there were no forecasts yet. An alarm "
-        "is unproven where it has been no better than the usual frequency.",
+        "is unproven where it has been no better than the usual frequency. The lead is "
+        "the days from the first alarm to the peak.",
         (0, 28, 12, 10),
         DuckDbQuery(PERIODS),
     )
