@@ -75,6 +75,7 @@ class ForecastStore:
                 "alive": last - timedelta(days=MAX_SILENT_DAYS),
                 "min_known_days": MIN_KNOWN_DAYS,
                 "min_marked_a_day": MIN_MARKED_A_DAY,
+                "withheld_marked": WITHHELD_MARKED,
                 "max_series": MAX_SERIES,
             }
             rows = self._connection.execute(script("series.sql"), limits).fetchall()

@@ -82,14 +82,15 @@ def test_killed_at_random_moments_it_publishes_the_same_tables(
     choose = random.Random(5)
     supervisor = start(disturbed)
     for _ in range(KILLS):
-        time.sleep(choose.uniform(0.2, 12.0 if LONG else 5.0))
+        time.sleep(choose.uniform(0.2, 4.0 if LONG else 5.0))
         victim = choose.choice(list(tree(supervisor.pid)))
         os.kill(victim, signal.SIGKILL)
         if victim == supervisor.pid:
             supervisor.wait()
             supervisor = start(disturbed)
     supervisor.terminate()
-    assert supervisor.wait(15) == 0
+    # The last one may not have come as far as to handle the signal.
+    assert supervisor.wait(15) in (0, -signal.SIGTERM)
     finish(disturbed)
     expected, found = published(undisturbed), published(disturbed)
     assert expected["about"][0][1] > 20_000

@@ -170,6 +170,17 @@ def test_a_series_is_no_longer_than_its_window(warehouse: SmallWarehouse) -> Non
     assert len(first.days) == 400
 
 
+def test_a_withheld_share_counts_as_what_anybody_can_tell(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 30, until=NOW - 7 * DAY)
+    load_days(warehouse, 5, until=NOW - 2 * DAY, marked=1)
+    load_days(warehouse, 2, marked=0)
+    (cells, *_) = store_of(warehouse).series(TODAY)
+    assert cells.marked[-8:] == [3, 3, 1.5, 1.5, 1.5, 1.5, 1.5, 0]
+    assert set(cells.messages) == {6}
+
+
 def test_an_empty_warehouse_has_no_series(warehouse: SmallWarehouse) -> None:
     assert names(warehouse) == []
     run(warehouse)
