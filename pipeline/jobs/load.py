@@ -1,8 +1,9 @@
 """The load job: the log into the warehouse, forecasts, and the published file."""
 
+import os
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def load(config: Config, stop: Stop, *, once: bool = False) -> None:
     path = Path(config.warehouse.path)
     with (
         exclusive(path.with_name(path.name + ".load.lock"), "load"),
+        _private_files(),
         closing(open_log(config.log)) as message_log,
         closing(open_warehouse(path)) as connection,
     ):
@@ -54,6 +56,16 @@ def load(config: Config, stop: Stop, *, once: bool = False) -> None:
             job.drain(stop)
         else:
             job.follow(stop)
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """What DuckDB makes, now and later, is for its owner only; publishing opens it."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 class LoadJob:

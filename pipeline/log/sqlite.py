@@ -176,10 +176,12 @@ class SqliteLog:
     def _connect(self) -> sqlite3.Connection:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            # It holds what people wrote; SQLite's side files take over its mode.
+            self._path.touch(mode=0o600)
         except OSError as error:
             raise LogError(
-                f"the log's folder {self._path.parent} cannot be made "
-                f"({error.strerror}): set another [log] url"
+                f"the log {self._path} cannot be made ({error.strerror}): set another "
+                "[log] url, or make its folder writable"
             ) from error
         connection = sqlite3.connect(
             self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False

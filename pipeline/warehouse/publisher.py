@@ -123,6 +123,7 @@ def _replacing(target: Path) -> Iterator[Path]:
     _discard(fresh)  # a publication that was killed left it
     try:
         yield fresh
+        fresh.chmod(0o644)  # for everybody, whatever the job's own files are
         _sync(fresh)
         fresh.replace(target)
         _sync(target.parent)

@@ -40,6 +40,10 @@ def test_from_init_to_an_answer_in_sql(configured: Path) -> None:
     assert "old-chat: 90 messages, 1 dead letters" in replayed.stdout
     assert groundswell("process", "--once", *option).returncode == 0
     assert groundswell("load", "--once", *option).returncode == 0
+    data = configured.parent / "data"
+    modes = {path.name: path.stat().st_mode & 0o777 for path in data.iterdir()}
+    assert modes["log.sqlite"] == modes["warehouse.duckdb"] == modes["secret"] == 0o600
+    assert modes["published.duckdb"] == 0o644
     query = "SELECT sum(messages) AS n FROM coverage"
     answer = groundswell("sql", query, "--json", *option)
     assert json.loads(answer.stdout) == {"n": 90}
