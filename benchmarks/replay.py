@@ -7,7 +7,7 @@ redacts, pseudonymises and validates; the rate of its redaction alone is shown t
 take turns, so that whatever else the machine does falls on all.
 
     uv pip install "dlt[duckdb]"
-    python benchmarks/connectors.py
+    python benchmarks/replay.py
 """
 
 import gzip

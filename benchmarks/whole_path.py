@@ -7,7 +7,7 @@ json, VADER's polarity, sqlite3, a GROUP BY. It does far less: no redaction, no 
 no evidence, no gate, no recovery.
 
     make bench
-    .venv-bench/bin/python benchmarks/pipeline.py ARCHIVE.jsonl.gz …
+    .venv-bench/bin/python benchmarks/whole_path.py ARCHIVE.jsonl.gz …
 """
 
 import gzip
