@@ -44,7 +44,7 @@ _CHUNK = 2**16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DIGEST_DIGITS = 16
-_LONGEST_ID = 512
+_ID_DIGITS = 32
 
 log = structlog.get_logger()
 
@@ -261,9 +261,8 @@ def _newest(known: dict[str, _Seen], found: dict[str, _Seen]) -> dict[str, _Seen
 
 
 def _identifier(given: str) -> str:
-    if len(given) <= _LONGEST_ID and given.isprintable():
-        return given
-    return hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()
+    """A hash, because many feeds' ids and links hold the name of who wrote."""
+    return hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()[:_ID_DIGITS]
 
 
 def _digest(text: str) -> str:
