@@ -390,9 +390,10 @@ def _replay(given: argparse.Namespace) -> int:
     for path in given.files:
         archives.setdefault(given.source or source_name(path), []).append(path)
     for name, files in archives.items():
-        settings = configuration.ReplaySettings(
-            name=name,
-            files=[str(path.resolve()) for path in files],
+        settings = configuration.replay_settings(
+            config,
+            name,
+            files,
             platform=given.platform,
             kind=given.kind,
             speed=given.speed,

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -143,6 +143,24 @@ def check(path: Path, environ: Mapping[str, str]) -> list[str]:
         return faults
     config = _absolute(msgspec.convert(table, Config), path.resolve().parent)
     return [*_path_faults(config), *_secret_faults(config, environ)]
+
+
+def replay_settings(
+    config: Config, name: str, files: Sequence[Path], **given: Any
+) -> ReplaySettings:
+    """What the command line says of an archive, held to what the file would be.
+
+    Raises:
+        ConfigError: the name is taken, or a value is none that a source may have.
+    """
+    if name in {"all", *(source.name for source in config.sources)}:
+        raise ConfigError(f"the name {name!r} is taken: choose another with --source")
+    paths = [str(path.resolve()) for path in files]
+    table = {"type": "replay", "name": name, "files": paths, **given}
+    try:
+        return msgspec.convert(table, ReplaySettings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"source {name!r}: {error}; change it") from error
 
 
 def secret(config: Config, environ: Mapping[str, str]) -> bytes:

@@ -1,7 +1,7 @@
 """The records that travel on the log, and their one encoding, JSON.
 
 Times are UTC. Field names are the column names in DuckDB. A record is checked
-whenever it is made or decoded, so that what is on the log can be relied upon.
+whenever it is decoded, so that what is on the log can be relied upon.
 """
 
 import re
@@ -16,6 +16,7 @@ MAX_TEXT = 1_000_000
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(days=1)
+_QUOTED_VALUE = re.compile(r"(?<=enum )value '.*'", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
@@ -156,4 +157,6 @@ def decode(raw: bytes, record_type: type[Record]) -> Record:
     try:
         return _decoders[record_type].decode(raw)  # type: ignore[return-value]
     except (msgspec.MsgspecError, UnicodeError, OverflowError) as error:
-        raise ValueError(f"no valid {record_type.__name__}: {error}") from error
+        # What was found in place of a word we know may be what somebody wrote.
+        reason = _QUOTED_VALUE.sub("value", str(error))
+        raise ValueError(f"no valid {record_type.__name__}: {reason}") from error

@@ -1,5 +1,7 @@
 """What could not be processed, newest last, for the operator's eyes."""
 
+from contextlib import suppress
+
 from pipeline.config import Config
 from pipeline.log.open import open_log
 from pipeline.records import DeadLetter, decode
@@ -13,13 +15,16 @@ def newest(config: Config, limit: int) -> list[DeadLetter]:
     """
     log = open_log(config.log)
     try:
-        return [
-            decode(record.value, DeadLetter)
-            for partition, (_, end) in log.bounds("dead-letters").items()
-            for record in log.read(
-                "dead-letters", partition, max(0, end - limit), limit
-            )
-        ]
+        letters: list[DeadLetter] = []
+        for partition, (_, end) in log.bounds("dead-letters").items():
+            start = max(0, end - limit)
+            # A read may end early where letters are large.
+            while records := log.read("dead-letters", partition, start, limit):
+                start = records[-1].offset + 1
+                for record in records:
+                    with suppress(ValueError):  # the load job tells of it
+                        letters.append(decode(record.value, DeadLetter))
+        return letters
     finally:
         log.close()
 

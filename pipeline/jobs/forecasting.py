@@ -96,9 +96,9 @@ class Forecasting:
         Raises:
             WarehouseError: the warehouse cannot be read or written.
         """
-        if self.busy or not self._settings.enabled:
+        if self.busy:
             return
-        series = self._store.series(today)
+        series = self._store.series(today) if self._settings.enabled else []
         known = self._store.digests()
         self._store.drop_all_but([cells.name for cells in series])
         self._waiting = [

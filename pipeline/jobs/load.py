@@ -27,7 +27,6 @@ from pipeline.warehouse.publisher import publish
 BATCH = 10_000
 POLL_S = 1.0
 REPORT_EVERY_S = 1.0
-RETENTION_EVERY_S = 3600.0
 REST = 4.0
 """After publishing, this many times as long passes before it is done again."""
 
@@ -119,23 +118,21 @@ class LoadJob:
     def follow(self, stop: Stop) -> None:
         """Load what comes, forecast and publish now and then, until `stop`."""
         publication = _Pace(self._settings.publish_every_s)
-        report, retention = _Pace(REPORT_EVERY_S), _Pace(RETENTION_EVERY_S)
+        report = _Pace(REPORT_EVERY_S)
         try:
             while not stop.is_set():
-                loaded = self._load_batches()
+                more = self._load_batches()
                 self._forecasting.collect()
                 if publication.due():
                     started = time.monotonic()
                     self._recount()
                     publish(self._connection, self._settings, self._clock())
                     publication.rest(REST * (time.monotonic() - started))
-                    if loaded < BATCH:  # else there is more to load first
+                    if not more:
                         self._forecast()
                 if report.due():
                     self._report()
-                if retention.due():
-                    self._log.enforce_retention(self._clock())
-                if loaded < BATCH:
+                if not more:
                     stop.wait(POLL_S)
         finally:
             self._forecasting.stop()
@@ -150,9 +147,9 @@ class LoadJob:
                 del positions[topic, partition]
         return positions
 
-    def _load_batches(self) -> int:
-        """Load one batch of each partition; the records of the largest."""
-        largest = 0
+    def _load_batches(self) -> bool:
+        """Load one batch of each partition; whether there is more."""
+        more = False
         for topic in LOADED:
             for partition, (first, end) in self._log.bounds(topic).items():
                 start = self._positions.get((topic, partition), first)
@@ -163,8 +160,8 @@ class LoadJob:
                     self._loader.load(records)
                     following = records[-1].offset + 1 if records else end
                     self._positions[topic, partition] = following
-                    largest = max(largest, len(records))
-        return largest
+                    more = more or following < end
+        return more
 
     def _recount(self) -> None:
         if recount(self._connection, self._path):

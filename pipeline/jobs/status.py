@@ -1,5 +1,7 @@
 """How the parts are: what waits, how fast it goes, how old what is seen is."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,9 +9,9 @@ import duckdb
 import msgspec
 
 from pipeline.config import Config
-from pipeline.log.message_log import MessageLog, Topic
+from pipeline.log.message_log import MessageLog, Stored, Topic
 from pipeline.log.open import open_log
-from pipeline.records import Message, Pulse, decode
+from pipeline.records import Message, Pulse, Record, decode
 
 RATE_WINDOW = timedelta(minutes=1)
 PULSES_READ = 5_000
@@ -136,11 +138,18 @@ def _first_after(log: MessageLog, topic: Topic, partition: int, since: datetime)
 
 def _newest(log: MessageLog, topic: Topic) -> datetime | None:
     sent = (
-        decode(record.value, Message).sent_at
+        message.sent_at
         for partition, (_, end) in log.bounds(topic).items()
-        for record in log.read(topic, partition, max(0, end - 1), 1)
+        for message in _decoded(log.read(topic, partition, max(0, end - 1), 1), Message)
     )
     return max(sent, default=None)
+
+
+def _decoded(records: list[Stored], record_type: type[Record]) -> Iterator[Record]:
+    """What can be decoded; the jobs make dead letters of the rest."""
+    for record in records:
+        with suppress(ValueError):
+            yield decode(record.value, record_type)
 
 
 def _sources(log: MessageLog, now: datetime) -> list[SourceStatus]:
@@ -148,8 +157,7 @@ def _sources(log: MessageLog, now: datetime) -> list[SourceStatus]:
     messages: dict[str, int] = {}
     for partition, (_, end) in log.bounds("pulses").items():
         start = max(0, end - PULSES_READ)
-        for record in log.read("pulses", partition, start, PULSES_READ):
-            pulse = decode(record.value, Pulse)
+        for pulse in _decoded(log.read("pulses", partition, start, PULSES_READ), Pulse):
             newest[pulse.source] = pulse
             messages[pulse.source] = messages.get(pulse.source, 0) + pulse.messages
     return [

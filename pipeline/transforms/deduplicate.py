@@ -69,7 +69,10 @@ class _Deduplicate(beam.DoFn):
 
     def process(self, decoded: Decoded) -> Iterable[Decoded]:
         stored, message = decoded
-        if self._seen.repeats(message.key, stored.partition, stored.offset):
+        # A deletion may share its key with what it deletes.
+        if not message.deleted and self._seen.repeats(
+            message.key, stored.partition, stored.offset
+        ):
             self._duplicates.inc()
         else:
             yield decoded

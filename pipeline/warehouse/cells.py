@@ -1,13 +1,16 @@
 """Counts cells anew where messages changed, and tells the gate what it may publish."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from pipeline.config import WarehouseSettings
 from pipeline.tagging.labels import Label
 from pipeline.warehouse.database import explained, script, transaction
+from pipeline.warehouse.forecasts import TABLES as FORECAST_TABLES
 
 
 def recount(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
@@ -56,6 +59,7 @@ def set_labels(
         for label in labels
     ]
     with explained(Path(settings.path)), transaction(connection):
+        _drop_forecasts_of_stricter(connection, rows)
         connection.execute("DELETE FROM labels")
         for row in rows:
             connection.execute("INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -65,3 +69,16 @@ def _configured(label: Label, settings: WarehouseSettings) -> int:
     if label.task == "marker":
         return settings.min_authors_markers
     return settings.min_authors
+
+
+def _drop_forecasts_of_stricter(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Forget what was forecast from cells that may be published no longer."""
+    now = {(row[0], row[1]): row[5] for row in rows}
+    before = connection.execute("SELECT task, label, min_authors FROM labels")
+    for task, label, min_authors in before.fetchall():
+        if now.get((task, label), math.inf) > min_authors:
+            for table in ("forecast_inputs", *FORECAST_TABLES):
+                sql = f"DELETE FROM {table} WHERE (task, label) = (?, ?)"  # noqa: S608
+                connection.execute(sql, [task, label])

@@ -18,10 +18,19 @@ SET VARIABLE first_week = (SELECT min(week) FROM touched);
 SET VARIABLE after_last_week = (SELECT max(week) + INTERVAL 7 DAYS FROM touched);
 
 -- Who counts: no bots, and of each message the highest revision, unless that deletes
--- it. The doubled revision ranks a deletion above what it shares its number with.
+-- it. The doubled revision ranks a deletion above what it shares its number with; one
+-- without a number of its own, 0, deletes whatever there is.
 CREATE OR REPLACE TEMP VIEW counted_messages AS
 WITH newest_edits AS (
-    SELECT source, id, max(2 * revision + deleted::BIGINT) AS rank
+    SELECT
+        source,
+        id,
+        max(
+            CASE
+                WHEN deleted AND revision = 0 THEN 9223372036854775807
+                ELSE 2 * revision + deleted::BIGINT
+            END
+        ) AS rank
     FROM edits
     GROUP BY ALL
 )

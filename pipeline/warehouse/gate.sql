@@ -50,7 +50,10 @@ WITH
 written AS (
     SELECT scope AS source, starts::DATE AS day, messages, authors
     FROM cells
-    WHERE grain = 'day' AND scope <> 'all' AND NOT contains(scope, '/')
+    WHERE grain = 'day'
+        AND scope <> 'all'
+        AND NOT contains(scope, '/')
+        AND authors >= min_authors
 ),
 said AS (
     SELECT
@@ -76,8 +79,8 @@ days AS (
 SELECT
     source,
     day,
-    CASE WHEN authors >= min_authors THEN messages END AS messages,
-    coalesce(state, CASE WHEN authors > 0 THEN 'ok' END, 'silent') AS state
+    messages,
+    coalesce(state, CASE WHEN messages > 0 THEN 'ok' END, 'silent') AS state
 FROM days
 LEFT JOIN written USING (source, day)
 LEFT JOIN said USING (source, day);

@@ -298,7 +298,7 @@ COMMENT ON COLUMN coverage.day IS
 COMMENT ON COLUMN coverage.messages IS
     'Messages that people wrote; NULL where too few wrote to be published.';
 COMMENT ON COLUMN coverage.state IS
-    'The worst that the connector said of itself that day: ''ok'', ''rate-limited'', ''stopped'' or ''failing''; ''silent'' when it said nothing and nobody wrote.';
+    'The worst that the connector said of itself that day: ''ok'', ''rate-limited'', ''stopped'' or ''failing''; ''silent'' when it said nothing and nobody, or too few, wrote.';
 
 COMMENT ON TABLE labels IS
     'What each label means, where it comes from, and when it may be published.';

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.config import ForecastSettings
+from pipeline.config import ForecastSettings, WarehouseSettings
 from pipeline.jobs import forecasting
 from pipeline.jobs.forecasting import Forecasting, Rows, forecast
-from pipeline.warehouse.cells import recount
+from pipeline.tagging.labels import load_labels
+from pipeline.warehouse.cells import recount, set_labels
 from pipeline.warehouse.forecasts import DailyCells, ForecastStore
 from pipeline.warehouse.testing import NOW, SmallWarehouse, tagged
 
@@ -217,6 +218,20 @@ def test_a_series_that_is_gone_takes_its_forecasts_along(
     load_days(warehouse, 30, NOW + 100 * DAY, source="gitter")
     run(warehouse)
     assert [row[0] for row in periods(warehouse)] == ["all", "gitter", "gitter/#ubuntu"]
+
+
+def test_forecasts_from_what_may_be_published_no_longer_are_forgotten(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_days(warehouse, 40)
+    run(warehouse)
+    settings = WarehouseSettings(path=str(warehouse.path))
+    set_labels(warehouse.connection, load_labels(), settings)
+    assert periods(warehouse) != []
+    stricter = msgspec.structs.replace(settings, min_authors=7)
+    set_labels(warehouse.connection, load_labels(), stricter)
+    assert periods(warehouse) == []
+    assert store_of(warehouse).digests() == {}
 
 
 def test_a_killed_worker_is_replaced_and_its_work_redone(

@@ -80,6 +80,13 @@ def test_what_is_no_message_is_refused_with_a_reason(raw: bytes) -> None:
         decode(raw, Message)
 
 
+def test_a_refusal_never_quotes_what_was_found() -> None:
+    raw = encode(message()).replace(b'"text"', b'"kind":"Jane wrote","text"')
+    with pytest.raises(ValueError, match="enum value") as refused:
+        decode(raw, Message)
+    assert "Jane" not in str(refused.value)
+
+
 def test_a_clock_that_runs_ahead_by_less_than_a_day_is_forgiven() -> None:
     ahead = NOW.replace(hour=23)
     assert message(sent_at=ahead).sent_at == ahead

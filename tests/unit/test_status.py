@@ -114,6 +114,17 @@ def test_the_age_of_the_published_file_is_shown(tmp_path: Path) -> None:
     assert "published     3 hours ago" in render(read_status(config, NOW))
 
 
+def test_a_record_that_cannot_be_read_hides_nothing_else(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    append(config, "pulses", letter(1), Pulse(source="a", at=NOW, state="ok"))
+    append(config, "messages", letter(1))
+    append(config, "dead-letters", letter(1), Pulse(source="a", at=NOW, state="ok"))
+    status = read_status(config, NOW)
+    assert [source.source for source in status.sources] == ["a"]
+    assert status.newest_message_age_s is None
+    assert [item.offset for item in dead_letters.newest(config, 9)] == [1]
+
+
 def test_dead_letters_show_where_and_why_but_no_text(tmp_path: Path) -> None:
     config = configured(tmp_path)
     append(config, "dead-letters", *map(letter, range(5)))

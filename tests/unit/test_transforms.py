@@ -161,6 +161,12 @@ def test_deduplicate_drops_a_key_that_stood_earlier_on_the_log() -> None:
     assert counts["duplicates"] == 1
 
 
+def test_a_deletion_is_no_repetition_of_its_message() -> None:
+    messages = [decoded(offset=0), decoded(offset=1, deleted=True)]
+    results, _, _ = run(Deduplicate(Held(Seen)), messages)
+    assert results == messages
+
+
 def test_deduplicate_remembers_from_run_to_run() -> None:
     transform = Deduplicate(Held(Seen))
     run(transform, [decoded(offset=1)])
