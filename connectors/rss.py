@@ -157,7 +157,10 @@ class RssSource:
         for number, entry in enumerate(feed.entries, start=1):
             message = self._message(entry, feed.feed, number, now)
             key, digest = _digest(message.id), _digest(message.text)
-            before = found.get(key) or state.entries.get(key)
+            if key in found:
+                # Two texts under one id would be edits of each other at every poll.
+                continue
+            before = state.entries.get(key)
             if before is None:
                 found[key] = _Seen(0, digest)
                 messages.append(message)

@@ -149,6 +149,16 @@ async def test_only_new_and_changed_entries_are_told(server: Server) -> None:
     assert (await ask(server, again.cursor)).messages == []
 
 
+async def test_of_an_id_given_twice_in_a_feed_the_first_entry_counts(
+    server: Server,
+) -> None:
+    twice = feed(item(1, "first"), item(1, "second"))
+    server.answer = server.body(twice)
+    page = await ask(server)
+    assert [message.text for message in page.messages] == ["Title 1\n\nfirst"]
+    assert (await ask(server, page.cursor)).messages == []
+
+
 ATOM = """<feed xmlns="http://www.w3.org/2005/Atom"><author><name>Eve</name></author>
 <entry><id>e</id><title type="text">1 &lt; 2</title><published>2024-05-01T00:00:00Z
 </published><updated>{updated}</updated><content type="text/plain">{text}</content>
