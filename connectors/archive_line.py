@@ -2,11 +2,12 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from connectors.source import RawMessage
+from pipeline.records import Kind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_END = 1e11
@@ -62,7 +63,7 @@ def parse(line: bytes, where: str, number: int) -> RawMessage:
         revision=_revision(fields.revision),
         deleted=deleted,
         platform=_text("platform", fields.platform),
-        kind=_text("kind", fields.kind),
+        kind=_kind(fields.kind),
         channel=_required("channel", _text("channel", fields.channel)),
         thread=_text(
             "thread", _first(fields.thread, fields.conversation_id, fields.thread_id)
@@ -111,6 +112,17 @@ def _text(name: str, value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f"the line's {name} is neither text nor a whole number")
+
+
+def _kind(value: Any) -> Kind | None:
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    if value is None:
+        return None
+    for kind in kinds:
+        if value == kind:
+            return kind
+    # Not quoted: a line may say anything, and errors are shown as they are.
+    raise ValueError(f"the line's kind is none of {', '.join(kinds)}")
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 import pytest
 
 from connectors.archive_line import parse
-from connectors.source import RawMessage
+from connectors.edge import Edge
+from connectors.source import RawMessage, Refusal
 from pipeline.records import Message, encode
 
 SENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -123,6 +124,8 @@ def test_our_own_messages_can_be_read_again() -> None:
         ({"revision": "new"}, "no whole number"),
         ({"deleted": "maybe"}, "neither true nor false"),
         ({"id": True}, "neither text nor a whole number"),
+        ({"kind": "issue"}, "kind is none of comment, chat, post"),
+        ({"kind": ["post"]}, "kind is none of comment, chat, post"),
     ],
 )
 def test_a_line_that_lacks_something_says_what(
@@ -130,6 +133,15 @@ def test_a_line_that_lacks_something_says_what(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         parsed(**changes)
+
+
+def test_a_kind_that_is_none_is_not_told() -> None:
+    with pytest.raises(ValueError, match="kind") as raised:
+        parsed(kind="eve@example.org")
+    refusal = Refusal("a.jsonl", 3, str(raised.value), b'{"kind":"eve@example.org"}')
+    letter = Edge(b"a secret of more than 32 characters").unreadable(refusal, SENT)
+    assert "eve" not in letter.error
+    assert "example" not in letter.error
 
 
 @pytest.mark.parametrize(
