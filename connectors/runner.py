@@ -141,8 +141,9 @@ class Runner:
             task.result()
         for drive in drives:
             await self._tell(drive, "stopped", drive.error)
-            if once and drive.failure:
-                raise drive.failure
+        failures = [drive.failure for drive in drives if drive.failure]
+        if once and failures:
+            raise failures[0]
         return {drive.source.name: drive.tally for drive in drives}
 
     def _begin(self, sources: Sequence[Source]) -> list[_Drive]:
@@ -293,12 +294,15 @@ class Runner:
     async def _pulse(self, drive: _Drive) -> None:
         now = self._clock()
         assert drive.state is not None
-        age = (now - drive.newest).total_seconds() if drive.newest else None
+        # Taken before the append, lest a pulse beside this one tells them too.
+        unpulsed, newest = drive.unpulsed, drive.newest
+        drive.unpulsed, drive.newest = 0, None
+        age = (now - newest).total_seconds() if newest else None
         pulse = Pulse(
             source=drive.source.name,
             at=now,
             state=drive.state,
-            messages=drive.unpulsed,
+            messages=unpulsed,
             delay_s=None if age is None else max(0.0, age),
             error=drive.error,
         )
@@ -309,9 +313,8 @@ class Runner:
         except LogFullError as error:
             # The next pulse tells these messages too.
             self._warn_full(error)
-            return
-        drive.unpulsed -= pulse.messages
-        drive.newest = None
+            drive.unpulsed += unpulsed
+            drive.newest = _latest(drive.newest, newest)
 
 
 def _key(source: Source) -> str:

@@ -1,6 +1,7 @@
 import asyncio
 import itertools
 import random
+import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +20,13 @@ from connectors.runner import (
 )
 from connectors.source import Cursor, Page, Refusal, Source
 from connectors.testing import FakeSource, raw_message
-from pipeline.errors import GroundswellError, InputError, LogError, SourceError
+from pipeline.errors import (
+    GroundswellError,
+    InputError,
+    LogError,
+    LogFullError,
+    SourceError,
+)
 from pipeline.log.message_log import Entry, Topic
 from pipeline.records import DeadLetter, Message, Pulse, decode
 from pipeline.testing import MemoryLog
@@ -365,6 +372,50 @@ def test_messages_that_a_full_log_kept_from_a_pulse_are_told_by_the_next() -> No
     log.append = appending  # type: ignore[method-assign]
     run(log, FakeSource(steps("a", "b")))
     assert [pulse.messages for pulse in pulses(log)] == [2]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_pulses_side_by_side_tell_each_message_once(full: bool) -> None:  # noqa: FBT001
+    """A beat comes while the pulse of a change is on its way to the log."""
+    together = threading.Barrier(2)
+    to_come = iter([True, True])
+    refusing = iter([full])
+
+    class SlowLog(MemoryLog):
+        def append(self, topic: Topic, entries: Sequence[Entry]) -> None:
+            if topic == "pulses":
+                if next(to_come, False):
+                    together.wait(10.0)
+                told = decode(entries[0].value, Pulse).messages
+                if told and next(refusing, False):
+                    raise LogFullError("it is full: wait")
+            super().append(topic, entries)
+
+    async def sleep(_seconds: float) -> None:
+        await asyncio.sleep(0.02)
+
+    log = SlowLog()
+    runner = Runner(
+        log, Edge(SECRET), clock=lambda: NOW, jitter=random.Random(7), sleep=sleep
+    )
+    source = FakeSource(steps("a", "b"), pause_s=1.0)
+    asyncio.run(
+        runner.run([source], lambda: any(p.state == "stopped" for p in pulses(log)))
+    )
+    assert sorted(p.messages for p in pulses(log) if p.messages) in ([1, 1], [2])
+    assert all(pulse.messages >= 0 for pulse in pulses(log))
+
+
+def test_with_once_every_source_is_told_stopped_before_the_first_failure() -> None:
+    log = MemoryLog()
+    sources = [
+        FakeSource([InputError(f"no {name}: check it")], name=name)
+        for name in ("one", "two")
+    ]
+    with pytest.raises(InputError, match="no one"):
+        run(log, *sources, FakeSource(steps("a")))
+    stopped = {pulse.source for pulse in pulses(log) if pulse.state == "stopped"}
+    assert stopped == {"one", "two", "fake"}
 
 
 def test_a_stop_ends_within_two_seconds_whatever_sources_do() -> None:
