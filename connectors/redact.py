@@ -13,7 +13,7 @@ from typing import NamedTuple
 from connectors.ordinary import is_label
 
 PLACEHOLDERS = frozenset(
-    {"email", "phone", "ip", "mac", "secret", "credentials", "mention", "quote"}
+    "email phone ip mac secret credentials mention quote user".split()  # noqa: SIM905
 )
 _LONG_WORD = 16
 _PASSES = 8
@@ -32,9 +32,9 @@ def redact(text: str, *, chat: bool = False) -> str:
     """`text` with a placeholder such as `<email>` for each thing that must not stay.
 
     Replaced are e-mail addresses, phone numbers, IP and MAC addresses, tokens, keys
-    and passwords, credentials in URLs, mentions of people and quoted replies; in a
-    `chat` also the nick before `nick: ...`. A redacted text stays as it is when it is
-    redacted again.
+    and passwords, credentials in URLs, mentions of people, who is named in a commit's
+    trailers, users' names in paths, and quoted replies; in a `chat` also the nick
+    before `nick: ...`. A redacted text stays as it is when it is redacted again.
     """
     for _ in range(_PASSES):
         redacted = _pass(text, chat=chat)
@@ -255,6 +255,27 @@ def _without_mention(match: re.Match[str]) -> str:
     return match[0] if alone and match["name"].lower() in _NO_PERSON else "<mention>"
 
 
+_TRAILER = re.compile(
+    r"^(?P<label>[ \t]*+(?:Signed-off|Co-authored|Reviewed|Reported|Acked|Tested"
+    r"|Suggested)-by:[ \t]*+)(?!<mention>\r?$)[^\s][^\r\n]*+",
+    re.MULTILINE | re.IGNORECASE,
+)
+_PART = r"[^\s/\\:;,\"'`<>|()\[\]{}]"
+_HOME = re.compile(
+    r"(?P<home>/home/|[/\\]Users(?:/|\\{1,2}))"
+    # On Windows a name may have spaces.
+    rf"(?:(?<=\\){_PART}{{1,40}}(?: {_PART}{{1,40}}){{1,2}}(?=\\)|{_PART}++)"
+)
+
+
+def _may_hold_trailer(text: str) -> bool:
+    return "-by:" in text or "-By:" in text
+
+
+def _may_hold_home(text: str) -> bool:
+    return "/home/" in text or "Users" in text
+
+
 _QUOTED_LINES = re.compile(
     r"^[ \t]*+(?:>|&gt;)(?![.:;=_<(]).*+(?:\n[ \t]*+(?:>|&gt;).*+)*+", re.MULTILINE
 )
@@ -322,6 +343,7 @@ _RULES = (
     _Rules(lambda text: "PRIVATE KEY" in text, ((_PRIVATE_KEY, "<secret>"),)),
     _Rules(lambda text: ">" in text or "&gt;" in text, ((_QUOTED_LINES, "<quote>"),)),
     _Rules(_may_head_quote, ((_QUOTE_HEAD, "<quote>"),)),
+    _Rules(_may_hold_trailer, ((_TRAILER, r"\g<label><mention>"),)),
     _Rules(lambda text: "--" in text, ((_ORIGINAL_MESSAGE, "<quote>"),)),
     _Rules(lambda text: "<@" in text or "<!" in text, ((_SLACK_MENTION, "<mention>"),)),
     _Rules(
@@ -338,5 +360,6 @@ _RULES = (
     ),
     _Rules(_may_spell_email, ((_SPELT_EMAIL, "<email>"),)),
     _Rules(_may_hold_phone, ((_PHONE, _without_phone), (_NAMED_PHONE, _without_phone))),
+    _Rules(_may_hold_home, ((_HOME, r"\g<home><user>"),)),
     _Rules(_has_long_word, ((_BLOB, _without_blob),)),
 )

@@ -18,6 +18,7 @@ FRAGMENTS = st.sampled_from(
         "x.org", "[at]", "nick:", "-----BEGIN PRIVATE KEY-----", "Am ", "schrieb ",
         "00:11:22:33:44:55",
         "555-123-4567", "tel:", "AKIAABCDEFGHIJKLMNOP", ".", "_", "é", "ß", "<div>",
+        "Acked-by:", "Signed-off-by: ", "/home/", "\\Users\\", "<user>", "/", "\\",
         "deadbeefdeadbeefdeadbeefdeadbeef", "bearer ", "<nick>", "=", "'", '"', "%",
     ]
 )  # fmt: skip

@@ -120,6 +120,43 @@ def test_mentions_are_replaced(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("fix\n\nSigned-off-by: Jane Doe <jane@x.org>", "Signed-off-by: <mention>"),
+        ("Co-authored-by: Jane Doe <jane@x.org>\r\n", "Co-authored-by: <mention>\r\n"),
+        ("Reviewed-by: Jane", "Reviewed-by: <mention>"),
+        ("Reported-by: Jane", "Reported-by: <mention>"),
+        ("Acked-by: Jane\nyes", "Acked-by: <mention>\nyes"),
+        ("tested-by:Jane", "tested-by:<mention>"),
+        ("  Suggested-by: <mention> Doe", "  Suggested-by: <mention>"),
+        ("Reviewed-by:\nnobody", "Reviewed-by:\nnobody"),
+    ],
+)
+def test_the_people_in_a_commit_s_trailers_are_replaced(
+    text: str, expected: str
+) -> None:
+    assert redact(text).endswith(expected)
+    assert "Doe" not in redact(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("PWD=/home/x", "PWD=/home/<user>"),
+        ("/home/jane.doe/src/a.py:3: no", "/home/<user>/src/a.py:3: no"),
+        ("file:///Users/jane/a", "file:///Users/<user>/a"),
+        (r"C:\Users\jane\a", r"C:\Users\<user>\a"),
+        (r'"C:\\Users\\jane"', r'"C:\\Users\\<user>"'),
+        (r"C:\Users\Jane Doe\a", r"C:\Users\<user>\a"),
+        ("C:/Users/jane and/or", "C:/Users/<user> and/or"),
+        ("('/home/jane')", "('/home/<user>')"),
+    ],
+)
+def test_the_names_of_users_in_paths_are_replaced(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         ("> you said\n> that\nno", "<quote>\nno"),
         ("&gt; you said\nno", "<quote>\nno"),
         ("On Mon, Jan 1, 2020, Jo <j@x.org> wrote:\n> a\n\nno", "<quote>\n\nno"),
@@ -207,7 +244,13 @@ def test_a_chat_s_ordinary_words_stay(text: str) -> None:
         ">:( why",
         "=> 3",
         "password: what is it?",
-        "PWD=/home/x",
+        "PWD=/srv/x",
+        "cd /home",
+        "look at /home/ and /Users/",
+        "the Users/guide and users/x",
+        "Signed-off-by:",
+        "It was reported by: me",
+        "a Reviewed-by: line is missing",
         "token: next",
         "the key is important: read",
         "keyboard = broken",
@@ -233,6 +276,8 @@ HOSTILE = [
     "Am schrieb \n", "> \n", " \n", "eyJaaaaaaaa-", "eyJ-", "key=", "+1 ", "+1(",
     "0049 ", "tel: 1 ", "a [at] b ", "@a.", "@1", "@a:b.c", "<@", "://a@", "a@b.",
     "nick: ", "<nick> \n", "é", "SG.aaaaaaaaaaaaaaaaaaaa", "0123456789abcdef", "\r\n",
+    "Acked-by:", "Acked-by: \n", "Acked-by: a\n", "/home/", "/home/a",
+    "\\Users\\", "\\Users\\a ", "Users",
 ]  # fmt: skip
 
 
