@@ -51,7 +51,7 @@ $(UV): bootstrap.txt
 	touch $@
 
 $(VENV)/.core: $(UV) pyproject.toml constraints.txt
-	$(UV) pip install -q --python $(BIN)/python -c constraints.txt -e .
+	$(UV) pip install -q --python $(BIN)/python -c constraints.txt -e '.[rss]'
 	touch $@
 
 $(VENV)/.dev: $(UV) pyproject.toml constraints.txt

@@ -122,8 +122,15 @@ def _add_demo(commands: Any) -> None:
 def _port(text: str) -> int:
     port = int(text)
     if not 0 < port < 65_536:  # noqa: PLR2004 - TCP's own limits
-        raise ValueError
+        raise argparse.ArgumentTypeError("choose a port from 1 to 65535")
     return port
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 0 < count <= 1_000_000:  # noqa: PLR2004 - more than anybody reads
+        raise argparse.ArgumentTypeError("choose a number from 1 to 1000000")
+    return count
 
 
 def _demo(given: argparse.Namespace) -> int:
@@ -289,7 +296,7 @@ def _add_dead_letters(commands: Any) -> None:
         commands, "dead-letters", _dead_letters, "what could not be processed, and why"
     )
     _with_config(parser)
-    parser.add_argument("--last", type=int, default=20, metavar="N", help="how many")
+    parser.add_argument("--last", type=_count, default=20, metavar="N", help="how many")
     _with_json(parser)
 
 

@@ -9,6 +9,7 @@ import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -30,8 +31,8 @@ class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     url: Annotated[str, Meta(pattern=r"^sqlite:.+")] = "sqlite:data/log.sqlite"
     prefix: Name = "groundswell"
-    retention_days: Positive = 30.0
-    retention_gb: Positive = 10.0
+    retention_days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
+    retention_gb: Annotated[float, Meta(gt=0, le=1_000_000)] = 10.0
 
 
 class WarehouseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -128,7 +129,12 @@ def load(path: Path) -> Config:
     faults = _faults(table)
     if faults:
         raise ConfigError(f"{path}: " + "; ".join(faults))
-    return _absolute(msgspec.convert(table, Config), path.resolve().parent)
+    config = _absolute(msgspec.convert(table, Config), path.resolve().parent)
+    # Publishing replaces a file as a whole: it must never be one of the others.
+    shared = _shared_paths(config, path)
+    if shared:
+        raise ConfigError(f"{path}: " + "; ".join(shared))
+    return config
 
 
 def check(path: Path, environ: Mapping[str, str]) -> list[str]:
@@ -142,7 +148,12 @@ def check(path: Path, environ: Mapping[str, str]) -> list[str]:
     if faults:
         return faults
     config = _absolute(msgspec.convert(table, Config), path.resolve().parent)
-    return [*_path_faults(config), *_secret_faults(config, environ)]
+    return [
+        *_shared_paths(config, path),
+        *_path_faults(config),
+        *_missing_packages(config),
+        *_secret_faults(config, environ),
+    ]
 
 
 def replay_settings(
@@ -179,7 +190,7 @@ def secret(config: Config, environ: Mapping[str, str]) -> bytes:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} does not exist: write one with `groundswell init`"
@@ -289,6 +300,31 @@ def _absolute(config: Config, folder: Path) -> Config:
         privacy=replace(config.privacy, secret_file=path(config.privacy.secret_file)),
         sources=[source(settings) for settings in config.sources],
     )
+
+
+def _shared_paths(config: Config, path: Path) -> list[str]:
+    keys = {
+        "this file": str(path),
+        "[log] url": config.log.url.removeprefix("sqlite:"),
+        "[warehouse] path": config.warehouse.path,
+        "[warehouse] published": config.warehouse.published,
+        "[privacy] secret_file": config.privacy.secret_file,
+    }
+    taken: dict[Path, str] = {}
+    faults = []
+    for key, given in keys.items():
+        other = taken.setdefault(Path(given).resolve(), key)
+        if other != key:
+            faults.append(f"{key} and {other} are the same file: change one")
+    return faults
+
+
+def _missing_packages(config: Config) -> list[str]:
+    wanted = [s.name for s in config.sources if isinstance(s, RssSettings)]
+    if not wanted or find_spec("feedparser"):
+        return []
+    need = "needs feedparser: run pip install groundswell[rss]"
+    return [f"source {wanted[0]!r} {need}"]
 
 
 def _path_faults(config: Config) -> list[str]:

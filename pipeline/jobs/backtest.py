@@ -71,6 +71,8 @@ def backtest(
         InputError: the series cannot be used, or the output cannot be written.
     """
     _check_arguments(horizon, days)
+    if output is not None and output.resolve() == series_csv.resolve():
+        raise InputError(f"{output} is the series itself: write to another file")
     series = read_csv(series_csv)
     _check_length(series, horizon)
     with _bar(series.title, show_progress) as progress:

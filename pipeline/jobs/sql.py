@@ -7,13 +7,28 @@ from typing import Any, Literal, TextIO
 import msgspec
 import pyarrow as pa
 
+from pipeline.errors import InputError
+
 MAX_WIDTH = 60
 
 Shape = Literal["table", "json", "csv"]
 
 
 def print_rows(rows: pa.Table, shape: Shape, stream: TextIO) -> None:
-    """Write `rows` to `stream` in the `shape` asked for, batch by batch."""
+    """Write `rows` to `stream` in the `shape` asked for, batch by batch.
+
+    Raises:
+        InputError: a value lies outside what Python can hold.
+    """
+    try:
+        _print(rows, shape, stream)
+    except (OverflowError, ValueError) as error:
+        raise InputError(
+            f"a value cannot be shown ({error}): cast it to VARCHAR"
+        ) from error
+
+
+def _print(rows: pa.Table, shape: Shape, stream: TextIO) -> None:
     # DuckDB's sums of integers are decimals.
     encoder = msgspec.json.Encoder(decimal_format="number")
     if shape == "csv":

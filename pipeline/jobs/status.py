@@ -9,6 +9,7 @@ import duckdb
 import msgspec
 
 from pipeline.config import Config
+from pipeline.errors import WarehouseError
 from pipeline.log.message_log import MessageLog, Stored, Topic
 from pipeline.log.open import open_log
 from pipeline.records import Message, Pulse, Record, decode
@@ -50,6 +51,7 @@ def read_status(config: Config, now: datetime) -> Status:
 
     Raises:
         LogError: the log cannot be read.
+        WarehouseError: the published file is none.
     """
     log = open_log(config.log)
     try:
@@ -176,8 +178,12 @@ def _sources(log: MessageLog, now: datetime) -> list[SourceStatus]:
 def _published_age_s(published: Path, now: datetime) -> float | None:
     if not published.exists():
         return None
-    with duckdb.connect(str(published), read_only=True) as connection:
-        row = connection.execute("SELECT published_at FROM about").fetchone()
-    assert row is not None
+    try:
+        with duckdb.connect(str(published), read_only=True) as connection:
+            (row,) = connection.execute("SELECT published_at FROM about").fetchall()
+    except (duckdb.Error, ValueError) as error:
+        raise WarehouseError(
+            f"{published} is no published file: set another [warehouse] published"
+        ) from error
     at: datetime = row[0]
     return (now - at.replace(tzinfo=UTC)).total_seconds()

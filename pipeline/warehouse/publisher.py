@@ -76,6 +76,10 @@ def publish(
         raise WarehouseError(
             f"{target} is the private warehouse itself: publish to another path"
         )
+    if target.exists() and not _is_duckdb(target):
+        raise WarehouseError(
+            f"{target} is no DuckDB file and would be overwritten: publish elsewhere"
+        )
     now = now.astimezone(UTC)
     about = {
         "version": version("groundswell"),
@@ -93,6 +97,11 @@ def publish(
         connection.execute(_FORECASTS)
         connection.execute(_COVERAGE, [settings.min_authors, now.date()])
         connection.execute(_ABOUT, about)
+
+
+def _is_duckdb(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(12)[8:] == b"DUCK"
 
 
 def _publish_cells(connection: duckdb.DuckDBPyConnection) -> None:

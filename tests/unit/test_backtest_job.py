@@ -56,6 +56,15 @@ def covered(forecasts: list[dict[str, Any]], values: list[float]) -> float:
     return fmean(line["lower"] <= truth(line) <= line["upper"] for line in forecasts)
 
 
+def test_the_series_itself_is_never_overwritten(
+    tmp_path: Path, values: list[float]
+) -> None:
+    csv = write(tmp_path / "S.csv", values)
+    with pytest.raises(InputError, match="is the series itself"):
+        backtest(csv, horizon=7, days=30, output=csv, show_progress=False)
+    assert csv.read_text().startswith("date,value")
+
+
 def test_a_short_series_gives_as_many_origins_as_it_can(tmp_path: Path) -> None:
     csv = write(tmp_path / "S.csv", [1.0, 2.0, 3.0] * 8)
     summary = backtest(csv, horizon=7, days=240, output=None, show_progress=False)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import config as configuration
 from pipeline.config import SECRET_VARIABLE, check, load, secret
 from pipeline.errors import ConfigError
 from pipeline.jobs.init import init
@@ -31,6 +32,7 @@ def test_an_empty_file_means_every_default(tmp_path: Path) -> None:
         ("[log]\nzzz = 1", "[log] 'zzz' is no key of groundswell.toml: remove it"),
         ("log = 3", "'log' must be a section: write it as [log]"),
         ("[log]\nretention_days = -1", "[log] retention_days: .*; change it"),
+        ("[log]\nretention_days = 1e400", "[log] retention_days: .*; change it"),
         ("[warehouse]\nmin_authors = 4", "[warehouse] min_authors: .*>= 5; change it"),
         ("[tagging]\ntagger = 'gpt'", "[tagging] tagger: .*; change it"),
         ("sources = 3", "'sources' must be a list"),
@@ -133,3 +135,35 @@ def test_init_says_when_it_cannot_write(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="choose another folder"):
         init(tmp_path / "file" / "groundswell.toml", SECRET)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[warehouse]\npublished = 'groundswell.toml'",
+        "[warehouse]\npath = 'x'\npublished = './x'",
+        "[log]\nurl = 'sqlite:x'\n[privacy]\nsecret_file = 'x'",
+    ],
+)
+def test_two_files_in_one_place_are_refused(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    assert any("are the same file: change one" in f for f in check(path, SECRET))
+    with pytest.raises(ConfigError, match="are the same file"):
+        load(path)
+
+
+def test_a_feed_without_its_package_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "[[sources]]\ntype = 'rss'\nname = 'a'\nurl = 'http://x'"
+    path = written(tmp_path, text)
+    assert check(path, SECRET) == []
+    monkeypatch.setattr(configuration, "find_spec", lambda _name: None)
+    (fault,) = check(path, SECRET)
+    assert fault == "source 'a' needs feedparser: run pip install groundswell[rss]"
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "groundswell.toml"
+    path.write_text("[viewer]\nport = 9\n", encoding="utf-8-sig")
+    assert load(path).viewer.port == 9

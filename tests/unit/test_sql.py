@@ -3,7 +3,9 @@
 import io
 
 import pyarrow as pa
+import pytest
 
+from pipeline.errors import InputError
 from pipeline.jobs.sql import Shape, print_rows
 
 ROWS = pa.table({"label": ["joy", None], "prevalence": [0.123456, 1.0]})
@@ -45,3 +47,10 @@ def test_a_long_value_is_cut_for_people_only() -> None:
     rows = pa.table({"definition": ["x" * 100]})
     assert printed("table", rows).splitlines()[2] == "x" * 59 + "…"
     assert "x" * 100 in printed("csv", rows)
+
+
+def test_a_value_that_python_cannot_hold_is_said() -> None:
+    rows = pa.table({"day": pa.array([2**31 - 1], pa.int32()).cast(pa.date32())})
+    for shape in ("table", "json", "csv"):
+        with pytest.raises(InputError, match="cast it to VARCHAR"):
+            printed(shape, rows)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import pytest
 
 from pipeline.config import Config, LogSettings, WarehouseSettings
+from pipeline.errors import WarehouseError
 from pipeline.jobs import dead_letters
 from pipeline.jobs.status import read_status, render
 from pipeline.log.message_log import Entry, Topic
@@ -112,6 +114,13 @@ def test_the_age_of_the_published_file_is_shown(tmp_path: Path) -> None:
         at = NOW.replace(tzinfo=None) - timedelta(hours=3)
         connection.execute("INSERT INTO about VALUES (?)", [at])
     assert "published     3 hours ago" in render(read_status(config, NOW))
+
+
+def test_a_published_path_that_holds_something_else_is_said(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    Path(config.warehouse.published).write_text("a diary", encoding="utf-8")
+    with pytest.raises(WarehouseError, match="is no published file"):
+        read_status(config, NOW)
 
 
 def test_a_record_that_cannot_be_read_hides_nothing_else(tmp_path: Path) -> None:

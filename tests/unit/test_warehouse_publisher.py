@@ -74,6 +74,16 @@ def test_an_empty_warehouse_is_published_too(warehouse: SmallWarehouse) -> None:
     assert len(tables["labels"]) > 50
 
 
+def test_a_file_that_is_no_database_is_never_overwritten(
+    warehouse: SmallWarehouse,
+) -> None:
+    target = Path(warehouse.settings.published)
+    target.write_text("a secret", encoding="utf-8")
+    with pytest.raises(WarehouseError, match="would be overwritten"):
+        warehouse.publish()
+    assert target.read_text(encoding="utf-8") == "a secret"
+
+
 def test_every_table_and_column_is_explained(warehouse: SmallWarehouse) -> None:
     warehouse.publish()
     unexplained = (
