@@ -7,6 +7,7 @@ running it; what must outlive a run is held by the process.
 import logging
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -97,7 +98,10 @@ class MicroBatch:
             letters = WriteDeadLetters(self._log)
             _ = output[DEAD] | f"{stage}DeadLetters" >> letters
         environment = EmbeddedPythonEnvironment.default()
-        return pipeline.to_runner_api(default_environment=environment)
+        portable = pipeline.to_runner_api(default_environment=environment)
+        # A pipeline removes its folder when it is run; this one itself never is.
+        Path(pipeline.local_tempdir).rmdir()
+        return portable
 
 
 def _counts(result: PipelineResult) -> Counter[str]:

@@ -1,6 +1,7 @@
 """The tagging job over a real log, with whatever may go wrong around it."""
 
 import gc
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -423,6 +424,21 @@ def test_hundreds_of_runs_leave_nothing_behind_in_memory(
     assert resident_mb() - before < 8
     assert len(shared._shared_map._cache_map) < 50
     batch.close()
+
+
+def test_no_folder_is_left_behind(
+    config: Config,
+    log: MessageLog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    append(log, raw(1))
+    run_once(config)
+    assert len(tagged(log)) == 1
+    assert list(folder.iterdir()) == []
 
 
 def test_tagged_messages_are_valid_records_again(
