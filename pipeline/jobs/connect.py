@@ -23,7 +23,7 @@ def connect(
     """Read the sources of `config` until `stop`, or `once` all there is for now.
 
     Raises:
-        ConfigError: the secret or a package is missing.
+        ConfigError: the secret is missing.
         BusyError: another process reads them.
         LogError: the log cannot be used.
         GroundswellError: with `once`, a source failed; the others were read.

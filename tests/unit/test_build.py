@@ -23,10 +23,12 @@ def test_each_section_has_its_source() -> None:
     assert build(rss, now).kind == "comment"
 
 
-def test_a_missing_package_is_named_with_its_remedy(
+async def test_a_missing_package_fails_its_source_alone_and_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delitem(sys.modules, "connectors.rss")
     monkeypatch.setitem(sys.modules, "feedparser", None)
+    source = build(RssSettings(name="b", url="https://example.org/feed"), now)
+    assert (source.name, source.platform, source.kind) == ("b", "rss", "post")
     with pytest.raises(ConfigError, match=r"pip install groundswell\[rss\]"):
-        build(RssSettings(name="b", url="https://example.org/feed"), now)
+        await anext(source.pages(None))
