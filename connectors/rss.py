@@ -36,7 +36,7 @@ SEEN = 1_000
 """Entries remembered beyond those of the newest feed."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=60.0, sock_connect=15.0, sock_read=30.0)
-_AGENT = "groundswell (+https://pypi.org/project/groundswell)"
+_AGENT = "groundswell"
 _ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.5"
 _SECRETS = re.compile(r"(?<=://)[^/@]*+@|\?.*")
 _REDIRECTS = 5
