@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 DUCKDB_OF_GRAFANA := .cache/duckdb-1.5.4
 
-.PHONY: demo test test-long check bench constraints dashboards viewer clean
+.PHONY: demo test test-long check bench constraints dashboards viewer kafka clean
 
 demo: $(VENV)/.core
 	$(BIN)/groundswell demo
@@ -38,6 +38,10 @@ constraints: $(UV)
 
 dashboards: $(VENV)/.dev
 	$(BIN)/groundswell dashboards build
+
+# A broker of one's own, on free ports, until Ctrl-C; needs Java and Maven.
+kafka: $(VENV)/.dev
+	$(BIN)/python tests/kafka_server.py
 
 viewer:
 	cd dashboards/viewer && npm ci && npm run build

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kafka_server import KafkaServer, NotInstalledError
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO_DATA = "the real data sets are not on this machine"
@@ -28,6 +29,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(command, check=True, timeout=280)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     return folder
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A running broker; tests keep apart by the prefix of their log."""
+    try:
+        server = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    except NotInstalledError as error:
+        pytest.skip(str(error))
+    server.start()
+    yield server
+    server.remove()
 
 
 @pytest.hookimpl(wrapper=True)
