@@ -5,10 +5,11 @@ The contract tests in tests/contract hold each engine to it.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
-Topic = Literal["messages", "tagged", "pulses", "dead-letters", "cursors"]
-TOPICS: tuple[Topic, ...] = ("messages", "tagged", "pulses", "dead-letters", "cursors")
+Topic = Literal["messages", "history", "tagged", "pulses", "dead-letters", "cursors"]
+"""`history` holds messages that were old when they were read, `messages` the others."""
+TOPICS: tuple[Topic, ...] = get_args(Topic)
 COMPACTED: frozenset[Topic] = frozenset({"cursors"})
 """Topics that keep only the newest record of each key."""
 
