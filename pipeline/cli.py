@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from pipeline import config as configuration
-from pipeline.errors import GroundswellError
+from pipeline.errors import GroundswellError, LogStoppedError
 from pipeline.jobs.logs import configure_logs
 from pipeline.jobs.stop import Stop
 
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = given.command(given)
         sys.stdout.flush()
+    except LogStoppedError:
+        return 0  # a job that was asked to end has ended
     except GroundswellError as error:
         print(f"groundswell: {error}", file=sys.stderr)
         return FAILED

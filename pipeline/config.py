@@ -20,19 +20,73 @@ from pipeline.errors import ConfigError
 from pipeline.records import Kind, Name
 
 SECRET_VARIABLE = "GROUNDSWELL_SECRET"  # noqa: S105 - the variable's name, no secret
+KAFKA_PASSWORD_VARIABLE = "GROUNDSWELL_KAFKA_PASSWORD"  # noqa: S105 - its name only
 MIN_SECRET = 32
+SQLITE = "sqlite:"
+KAFKA = "kafka://"
+
+_REMEDIES = {"log.url": "write it as sqlite:PATH or kafka://HOST:PORT,HOST:PORT"}
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Address = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
+
+
+_BROKER = r"(\[[0-9A-Fa-f:.]+\]|[^\s:,/@\[\]]+):\d{1,5}"
+_LOG_URL = rf"^(sqlite:.+|kafka://{_BROKER}(,{_BROKER})*)$"
+
+
+class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the log is kept on Kafka, and how its brokers are reached.
+
+    The password is no setting: `kafka_password` reads it where it is needed.
+    """
+
+    partitions: Annotated[int, Meta(ge=1, le=1_000)] = 8
+    replication: Annotated[int, Meta(ge=1, le=32)] = 1
+    security: Literal["plaintext", "tls", "sasl-plaintext", "sasl-tls"] = "plaintext"
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    username: str | None = None
+    password_file: str | None = None
+    give_up_after_s: Positive = 900.0
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether connections are encrypted."""
+        return self.security in ("tls", "sasl-tls")
+
+    @property
+    def uses_sasl(self) -> bool:
+        """Whether the brokers ask for a user and a password."""
+        return self.security in ("sasl-plaintext", "sasl-tls")
 
 
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where messages wait between the parts."""
+    """Where messages wait between the parts.
 
-    url: Annotated[str, Meta(pattern=r"^sqlite:.+")] = "sqlite:data/log.sqlite"
+    Only the two properties know what a url looks like.
+    """
+
+    url: Annotated[str, Meta(pattern=_LOG_URL)] = "sqlite:data/log.sqlite"
     prefix: Name = "groundswell"
     retention_days: Annotated[float, Meta(gt=0, le=36_500)] = 30.0
     retention_gb: Annotated[float, Meta(gt=0, le=1_000_000)] = 10.0
+    kafka: KafkaSettings = msgspec.field(default_factory=KafkaSettings)
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, or None where the log is on Kafka."""
+        given = self.url.removeprefix(SQLITE)
+        return None if given == self.url else Path(given)
+
+    @property
+    def brokers(self) -> list[str]:
+        """HOST:PORT of the Kafka brokers to ask first; none where there is a file."""
+        given = self.url.removeprefix(KAFKA)
+        return [] if given == self.url else given.split(",")
 
 
 class WarehouseSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,8 +111,24 @@ class TaggingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What reads the messages."""
 
     tagger: Literal["lexicon"] = "lexicon"
+    runner: Literal["local", "flink", "prism"] = "local"
     batch: Annotated[int, Meta(ge=1, le=100_000)] = 20_000
     poll_s: Positive = 1.0
+
+
+class FlinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the tagging job runs as one streaming job on Flink.
+
+    `workers` is the worker pool beside each TaskManager; `savepoints` is a folder
+    that the JobManager and the TaskManagers share.
+    """
+
+    job_server: Address = "127.0.0.1:8099"
+    rest: Annotated[str, Meta(pattern=r"^https?://.+")] = "http://127.0.0.1:8081"
+    workers: Address = "127.0.0.1:50000"
+    parallelism: Count = 2
+    checkpoint_s: Positive = 10.0
+    savepoints: Annotated[str, Meta(min_length=1)] = "data/savepoints"
 
 
 class ForecastSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,6 +184,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warehouse: WarehouseSettings = msgspec.field(default_factory=WarehouseSettings)
     privacy: PrivacySettings = msgspec.field(default_factory=PrivacySettings)
     tagging: TaggingSettings = msgspec.field(default_factory=TaggingSettings)
+    flink: FlinkSettings = msgspec.field(default_factory=FlinkSettings)
     forecast: ForecastSettings = msgspec.field(default_factory=ForecastSettings)
     viewer: ViewerSettings = msgspec.field(default_factory=ViewerSettings)
     sources: list[SourceSettings] = msgspec.field(default_factory=list)
@@ -131,9 +202,9 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: " + "; ".join(faults))
     config = _absolute(msgspec.convert(table, Config), path.resolve().parent)
     # Publishing replaces a file as a whole: it must never be one of the others.
-    shared = _shared_paths(config, path)
-    if shared:
-        raise ConfigError(f"{path}: " + "; ".join(shared))
+    faults = [*_shared_paths(config, path), *_contradictions(config)]
+    if faults:
+        raise ConfigError(f"{path}: " + "; ".join(faults))
     return config
 
 
@@ -150,9 +221,11 @@ def check(path: Path, environ: Mapping[str, str]) -> list[str]:
     config = _absolute(msgspec.convert(table, Config), path.resolve().parent)
     return [
         *_shared_paths(config, path),
+        *_contradictions(config),
         *_path_faults(config),
         *_missing_packages(config),
         *_secret_faults(config, environ),
+        *_kafka_password_faults(config.log, environ),
     ]
 
 
@@ -188,6 +261,23 @@ def secret(config: Config, environ: Mapping[str, str]) -> bytes:
     return text.strip().encode()
 
 
+def kafka_password(settings: KafkaSettings, environ: Mapping[str, str]) -> str | None:
+    """What the user logs in with at the brokers; None where they ask for nothing.
+
+    Raises:
+        ConfigError: it is missing, or others can read it.
+    """
+    if not settings.uses_sasl:
+        return None
+    if KAFKA_PASSWORD_VARIABLE in environ:
+        return environ[KAFKA_PASSWORD_VARIABLE]
+    faults = _password_file_faults(settings)
+    if faults:
+        raise ConfigError(faults[0])
+    text = Path(settings.password_file or "").read_text(encoding="utf-8")
+    return text.rstrip("\r\n")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
@@ -204,26 +294,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _faults(table: dict[str, Any]) -> list[str]:
-    faults = [*_unknown_keys(table)]
-    for section in msgspec.structs.fields(Config):
-        if section.name in table and section.name != "sources":
-            faults += _value_faults(table, section.name, section.type)
-    faults += _source_faults(table.get("sources", []))
-    return faults
-
-
-def _unknown_keys(table: dict[str, Any]) -> list[str]:
     sections = {field.name: field.type for field in msgspec.structs.fields(Config)}
     faults = [_unknown(key, sections, "") for key in table if key not in sections]
     for name, type_ in sections.items():
-        if name != "sources" and isinstance(table.get(name), dict):
-            known = {field.name for field in msgspec.structs.fields(type_)}
-            faults += [
-                _unknown(key, known, f"[{name}] ")
-                for key in table[name]
-                if key not in known
-            ]
-    return faults
+        if name in table and name != "sources":
+            faults += _section_faults(table[name], name, type_)
+    return faults + _source_faults(table.get("sources", []))
 
 
 def _unknown(key: str, known: Any, where: str) -> str:
@@ -232,16 +308,18 @@ def _unknown(key: str, known: Any, where: str) -> str:
     return f"{where}{key!r} is no key of groundswell.toml: {remedy}"
 
 
-def _value_faults(table: dict[str, Any], name: str, type_: Any) -> list[str]:
-    section = table[name]
+def _section_faults(section: Any, name: str, type_: Any) -> list[str]:
+    """What is wrong in a section, and in the sections within it."""
     if not isinstance(section, dict):
         return [f"{name!r} must be a section: write it as [{name}]"]
-    faults = []
-    for field in msgspec.structs.fields(type_):
-        if field.name in section:
-            fault = _fault(section[field.name], field.type)
-            if fault:
-                faults.append(f"[{name}] {field.name}: {fault}; change it")
+    known = {field.name: field.type for field in msgspec.structs.fields(type_)}
+    faults = [_unknown(k, known, f"[{name}] ") for k in section if k not in known]
+    for key in (key for key in section if key in known):
+        if msgspec.inspect.is_struct_type(known[key]):
+            faults += _section_faults(section[key], f"{name}.{key}", known[key])
+        elif fault := _fault(section[key], known[key]):
+            remedy = _REMEDIES.get(f"{name}.{key}", "change it")
+            faults.append(f"[{name}] {key}: {fault}; {remedy}")
     return faults
 
 
@@ -281,6 +359,9 @@ def _absolute(config: Config, folder: Path) -> Config:
     def path(given: str) -> str:
         return str(folder / Path(given).expanduser())
 
+    def optional(given: str | None) -> str | None:
+        return None if given is None else path(given)
+
     def source(settings: SourceSettings) -> SourceSettings:
         if isinstance(settings, ReplaySettings):
             files = [path(file) for file in settings.files]
@@ -288,10 +369,26 @@ def _absolute(config: Config, folder: Path) -> Config:
         return settings
 
     replace = msgspec.structs.replace
-    log_url = "sqlite:" + path(config.log.url.removeprefix("sqlite:"))
+    file, kafka, savepoints = config.log.file, config.log.kafka, config.flink.savepoints
     return replace(
         config,
-        log=replace(config.log, url=log_url),
+        log=replace(
+            config.log,
+            url=config.log.url if file is None else SQLITE + path(str(file)),
+            kafka=replace(
+                kafka,
+                ca_file=optional(kafka.ca_file),
+                cert_file=optional(kafka.cert_file),
+                key_file=optional(kafka.key_file),
+                password_file=optional(kafka.password_file),
+            ),
+        ),
+        flink=replace(
+            config.flink,
+            savepoints=savepoints
+            if "://" in savepoints
+            else Path(path(savepoints)).as_uri(),
+        ),
         warehouse=replace(
             config.warehouse,
             path=path(config.warehouse.path),
@@ -302,42 +399,69 @@ def _absolute(config: Config, folder: Path) -> Config:
     )
 
 
-def _shared_paths(config: Config, path: Path) -> list[str]:
-    keys = {
-        "this file": str(path),
-        "[log] url": config.log.url.removeprefix("sqlite:"),
-        "[warehouse] path": config.warehouse.path,
-        "[warehouse] published": config.warehouse.published,
-        "[privacy] secret_file": config.privacy.secret_file,
+def _written_files(config: Config) -> dict[str, Path]:
+    """The files that the jobs write, by the key that names each."""
+    log = {} if config.log.file is None else {"[log] url": config.log.file}
+    return log | {
+        "[warehouse] path": Path(config.warehouse.path),
+        "[warehouse] published": Path(config.warehouse.published),
     }
+
+
+def _shared_paths(config: Config, path: Path) -> list[str]:
+    secret_file = {"[privacy] secret_file": Path(config.privacy.secret_file)}
     taken: dict[Path, str] = {}
     faults = []
-    for key, given in keys.items():
-        other = taken.setdefault(Path(given).resolve(), key)
+    files = {"this file": path} | _written_files(config) | secret_file
+    for key, given in files.items():
+        other = taken.setdefault(given.resolve(), key)
         if other != key:
             faults.append(f"{key} and {other} are the same file: change one")
     return faults
 
 
+def _contradictions(config: Config) -> list[str]:
+    """Values that are right alone and wrong together."""
+    kafka, faults = config.log.kafka, []
+    if kafka.uses_sasl and kafka.username is None:
+        faults.append(f"[log.kafka] security {kafka.security!r} needs a username")
+    if not kafka.uses_sasl and kafka.username is not None:
+        remedy = "set security to 'sasl-tls', or remove it"
+        faults.append(f"[log.kafka] username is never asked for: {remedy}")
+    if (kafka.cert_file is None) != (kafka.key_file is None):
+        faults.append("[log.kafka] cert_file and key_file: set both, or neither")
+    if not kafka.uses_tls and (kafka.ca_file or kafka.cert_file):
+        remedy = "set security to 'tls' or 'sasl-tls', or remove them"
+        faults.append(f"[log.kafka] ca_file and cert_file are never used: {remedy}")
+    if config.tagging.runner == "flink" and config.log.file is not None:
+        remedy = "set [log] url to kafka://HOST:PORT"
+        faults.append(f"[tagging] runner 'flink' needs the log on Kafka: {remedy}")
+    return faults
+
+
 def _missing_packages(config: Config) -> list[str]:
+    faults = []
+    if config.log.brokers and not find_spec("kafka"):
+        need = "needs kafka-python: run pip install groundswell[kafka]"
+        faults.append(f"[log] url {need}")
     wanted = [s.name for s in config.sources if isinstance(s, RssSettings)]
-    if not wanted or find_spec("feedparser"):
-        return []
-    need = "needs feedparser: run pip install groundswell[rss]"
-    return [f"source {wanted[0]!r} {need}"]
+    if wanted and not find_spec("feedparser"):
+        need = "needs feedparser: run pip install groundswell[rss]"
+        faults.append(f"source {wanted[0]!r} {need}")
+    return faults
 
 
 def _path_faults(config: Config) -> list[str]:
     faults = []
-    written = {
-        "[log] url": config.log.url.removeprefix("sqlite:"),
-        "[warehouse] path": config.warehouse.path,
-        "[warehouse] published": config.warehouse.published,
-    }
-    for key, file in written.items():
-        folder = _nearest_existing(Path(file).parent)
+    for key, file in _written_files(config).items():
+        folder = _nearest_existing(file.parent)
         if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
             faults.append(f"{key}: {folder} cannot be written to; change it")
+    kafka = config.log.kafka
+    for key in ("ca_file", "cert_file", "key_file"):
+        given = getattr(kafka, key)
+        if given is not None and not os.access(given, os.R_OK):
+            faults.append(f"[log.kafka] {key}: {given} cannot be read; check the path")
     for settings in config.sources:
         if isinstance(settings, ReplaySettings):
             faults += [
@@ -363,9 +487,37 @@ def _secret_faults(config: Config, environ: Mapping[str, str]) -> list[str]:
         except (OSError, UnicodeDecodeError):
             missing = f"the secret for pseudonyms is missing: set {SECRET_VARIABLE}, "
             return [missing + f"or let `groundswell init` write {file}"]
-        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if _is_open_to_others(file):
             return [f"{file} can be read by others: run chmod 600 on it"]
     if len(re.sub(r"\s", "", given)) < MIN_SECRET:
         short = f"the secret for pseudonyms has fewer than {MIN_SECRET} characters"
         return [f"{short}: use a longer random one"]
     return []
+
+
+def _kafka_password_faults(
+    settings: LogSettings, environ: Mapping[str, str]
+) -> list[str]:
+    kafka = settings.kafka
+    if not kafka.uses_sasl or KAFKA_PASSWORD_VARIABLE in environ:
+        return []
+    return _password_file_faults(kafka)
+
+
+def _password_file_faults(settings: KafkaSettings) -> list[str]:
+    if settings.password_file is None:
+        missing = f"the password of Kafka's user {settings.username!r} is missing"
+        remedy = f"set {KAFKA_PASSWORD_VARIABLE}, or [log.kafka] password_file"
+        return [f"{missing}: {remedy}"]
+    file = Path(settings.password_file)
+    try:
+        file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return [f"[log.kafka] password_file: {file} cannot be read; check the path"]
+    if _is_open_to_others(file):
+        return [f"{file} can be read by others: run chmod 600 on it"]
+    return []
+
+
+def _is_open_to_others(file: Path) -> bool:
+    return bool(file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))

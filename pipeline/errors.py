@@ -4,7 +4,8 @@ GroundswellError
 ├── ConfigError        the configuration cannot be used
 ├── InputError         a file or value given by the user cannot be used
 ├── LogError           the message log cannot be read or written
-│   └── LogFullError   no space left to append to
+│   ├── LogFullError   no space left to append to
+│   └── LogStoppedError  asked to end while the log could not be reached
 ├── SourceError        a source of messages cannot be read
 ├── WarehouseError     the warehouse or the published file cannot be used
 └── BusyError          another process already does this job
@@ -29,6 +30,13 @@ class LogError(GroundswellError):
 
 class LogFullError(LogError):
     """The log's disk is full; nothing was appended."""
+
+
+class LogStoppedError(LogError):
+    """The job was asked to end while it waited for the log.
+
+    What it was about to append is not on the log, and is repeated at the next start.
+    """
 
 
 class SourceError(GroundswellError):

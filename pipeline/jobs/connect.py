@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from connectors.build import build
 from connectors.edge import Edge
@@ -12,7 +11,7 @@ from connectors.runner import Runner, Tally
 from connectors.source import Source
 from pipeline import config as configuration
 from pipeline.config import Config
-from pipeline.jobs.lock import exclusive
+from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.stop import Stop
 from pipeline.log.open import open_log
 
@@ -60,11 +59,6 @@ def drive(  # noqa: PLR0913 - what the two jobs that read sources differ in
         return asyncio.run(runner.run(sources, stop.is_set, once=once))
     finally:
         log.close()
-
-
-def lock_path(config: Config, job: str) -> Path:
-    """The lock file of `job`, beside the log."""
-    return Path(f"{config.log.url.removeprefix('sqlite:')}.{job}.lock")
 
 
 def now() -> datetime:

@@ -13,7 +13,7 @@ import structlog
 
 from pipeline.config import Config
 from pipeline.jobs.forecasting import Forecaster, Forecasting, forecast
-from pipeline.jobs.lock import exclusive
+from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Entry, MessageLog
 from pipeline.log.open import open_log
@@ -45,7 +45,7 @@ def load(config: Config, stop: Stop, *, once: bool = False) -> None:
     """
     path = Path(config.warehouse.path)
     with (
-        exclusive(path.with_name(path.name + ".load.lock"), "load"),
+        exclusive(lock_path(config, "load"), "load"),
         _private_files(),
         closing(open_log(config.log)) as message_log,
         closing(open_warehouse(path)) as connection,

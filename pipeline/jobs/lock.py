@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.config import Config
 from pipeline.errors import BusyError
 
 GRACE_S = 15.0
@@ -30,6 +31,18 @@ def exclusive(path: Path, job: str, grace_s: float = GRACE_S) -> Iterator[None]:
                 )
             time.sleep(0.1)
         yield
+
+
+def lock_path(config: Config, job: str) -> Path:
+    """The lock file of `job`, beside what no two of its kind may write.
+
+    That is the warehouse for the jobs `load` and `run`, and where the log is no file
+    of this machine; else it is the log.
+    """
+    file = config.log.file
+    if file is None or job in ("load", "run"):
+        file = Path(config.warehouse.path)
+    return file.with_name(f"{file.name}.{job}.lock")
 
 
 def _acquired(descriptor: int) -> bool:

@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import structlog
 
 from pipeline.config import Config, TaggingSettings
 from pipeline.errors import LogFullError
-from pipeline.jobs.lock import exclusive
+from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.micro_batch import MicroBatch
 from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Entry, MessageLog
@@ -57,8 +56,7 @@ def process(
         BusyError: another process does this job on the same log.
         LogError: the log cannot be used.
     """
-    path = Path(config.log.url.removeprefix("sqlite:"))
-    with exclusive(path.with_name(path.name + ".process.lock"), "process"):
+    with exclusive(lock_path(config, "process"), "process"):
         batch = MicroBatch(
             partial(open_log, config.log),
             partial(

@@ -14,8 +14,8 @@ from connectors.replay import ReplaySource
 from connectors.runner import Tally
 from pipeline.config import Config, ReplaySettings
 from pipeline.errors import InputError
-from pipeline.jobs.connect import drive, lock_path, now
-from pipeline.jobs.lock import exclusive
+from pipeline.jobs.connect import drive, now
+from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.stop import Stop
 
 LOG_EVERY_S = 10.0

@@ -14,7 +14,7 @@ import structlog
 from pipeline import config as configuration
 from pipeline.config import Config
 from pipeline.errors import GroundswellError
-from pipeline.jobs.lock import exclusive
+from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.stop import Stop
 
 POLL_S = 0.1
@@ -87,7 +87,7 @@ def run(
     config = configuration.load(path)
     if config.sources:
         configuration.secret(config, environ)
-    with exclusive(Path(config.warehouse.path + ".run.lock"), "run"):
+    with exclusive(lock_path(config, "run"), "run"):
         if once:
             _drain(path, config, stop)
         else:

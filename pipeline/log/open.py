@@ -1,7 +1,6 @@
 """The engine that the configuration names."""
 
 from datetime import timedelta
-from pathlib import Path
 
 from pipeline.config import LogSettings
 from pipeline.log.message_log import MessageLog
@@ -16,8 +15,9 @@ def open_log(settings: LogSettings) -> MessageLog:
     Raises:
         LogError: it cannot be opened.
     """
+    assert settings.file is not None
     return SqliteLog(
-        Path(settings.url.removeprefix("sqlite:")),
+        settings.file,
         settings.prefix,
         max_age=timedelta(days=settings.retention_days),
         max_bytes=int(settings.retention_gb * _GIGABYTE),

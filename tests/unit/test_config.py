@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from pipeline import config as configuration
-from pipeline.config import SECRET_VARIABLE, check, load, secret
+from pipeline.config import (
+    KAFKA_PASSWORD_VARIABLE,
+    SECRET_VARIABLE,
+    KafkaSettings,
+    check,
+    kafka_password,
+    load,
+    secret,
+)
 from pipeline.errors import ConfigError
 from pipeline.jobs.init import init
 
@@ -36,6 +44,21 @@ def test_an_empty_file_means_every_default(tmp_path: Path) -> None:
         ("[warehouse]\nmin_authors = 4", "[warehouse] min_authors: .*>= 5; change it"),
         ("[tagging]\ntagger = 'gpt'", "[tagging] tagger: .*; change it"),
         ("sources = 3", "'sources' must be a list"),
+        ("[log]\nurl = 'redis://x'", "write it as sqlite:PATH or kafka://HOST:PORT"),
+        ("[log]\nurl = 'kafka://a'", "write it as sqlite:PATH or kafka://HOST:PORT"),
+        ("[log]\nkafka = 3", "'log.kafka' must be a section: write it as [log.kafka]"),
+        ("[log.kafka]\npartition = 3", "[log.kafka] 'partition' is no key .* mean"),
+        ("[log.kafka]\nreplication = 0", "[log.kafka] replication: .*; change it"),
+        ("[log.kafka]\nsecurity = 'sasl-tls'", "'sasl-tls' needs a username"),
+        ("[log.kafka]\nusername = 'u'", "username is never asked for: set security"),
+        (
+            "[log.kafka]\nsecurity = 'tls'\ncert_file = 'x'",
+            "cert_file and key_file: set both, or neither",
+        ),
+        ("[log.kafka]\nca_file = 'x'", "never used: set security to 'tls'"),
+        ("[tagging]\nrunner = 'flink'", "set [log] url to kafka://HOST:PORT"),
+        ("[flink]\nparallelism = 0", "[flink] parallelism: .*; change it"),
+        ("[flink]\njob_server = 'x'", "[flink] job_server: .*; change it"),
         ("[[sources]]\nname='a'", "set type to one of replay, rss"),
         ("[[sources]]\ntype='rss'\nname='a'", "missing required field `url`"),
         ("[[sources]]\ntype='rss'\nname='A b'\nurl='http://x'", "matching regex"),
@@ -56,7 +79,8 @@ def test_a_fault_is_one_sentence_with_its_remedy(
     escaped = fault.replace("[", r"\[").replace("]", r"\]").replace("?", r"\?")
     with pytest.raises(ConfigError, match=escaped):
         load(path)
-    assert len(check(path, SECRET)) == 1
+    faults = check(path, {KAFKA_PASSWORD_VARIABLE: "x"} | SECRET)
+    assert len([fault for fault in faults if "x cannot be read" not in fault]) == 1
 
 
 def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
@@ -91,6 +115,68 @@ def test_unreachable_paths_are_found(tmp_path: Path) -> None:
     assert "gone.jsonl cannot be read; check the path" in faults[1]
 
 
+KAFKA = "[log]\nurl = 'kafka://a:9092,[::1]:9093'\n"
+SASL = KAFKA + "[log.kafka]\nsecurity = 'sasl-tls'\nusername = 'u'\n"
+
+
+def test_a_log_is_a_file_or_has_brokers(tmp_path: Path) -> None:
+    embedded = load(written(tmp_path, "")).log
+    assert (embedded.file, embedded.brokers) == (tmp_path / "data/log.sqlite", [])
+    kafka = load(written(tmp_path, KAFKA)).log
+    assert (kafka.file, kafka.brokers) == (None, ["a:9092", "[::1]:9093"])
+
+
+def test_files_and_folders_are_relative_to_the_configuration(tmp_path: Path) -> None:
+    text = SASL + "ca_file = 'ca.pem'\npassword_file = 'p'\n[flink]\nsavepoints = 's'"
+    config = load(written(tmp_path, text))
+    assert config.log.kafka.ca_file == str(tmp_path / "ca.pem")
+    assert config.log.kafka.password_file == str(tmp_path / "p")
+    assert config.flink.savepoints == f"file://{tmp_path}/s"
+    shared = written(tmp_path, "[flink]\nsavepoints = 's3://bucket/savepoints'")
+    assert load(shared).flink.savepoints == "s3://bucket/savepoints"
+
+
+def test_a_missing_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, KAFKA)
+    assert check(path, SECRET) == []
+    monkeypatch.setattr(configuration, "find_spec", lambda _: None)
+    assert "pip install groundswell[kafka]" in check(path, SECRET)[0]
+
+
+def test_a_certificate_that_is_not_there_is_found(tmp_path: Path) -> None:
+    path = written(tmp_path, "[log.kafka]\nsecurity = 'tls'\nca_file = 'gone.pem'")
+    assert "gone.pem cannot be read; check the path" in check(path, SECRET)[0]
+
+
+def test_the_password_of_kafka_is_asked_for_only_where_it_is_needed(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, SASL)
+    (fault,) = check(path, SECRET)
+    assert "the password of Kafka's user 'u' is missing" in fault
+    assert KAFKA_PASSWORD_VARIABLE in fault
+    assert check(path, {KAFKA_PASSWORD_VARIABLE: "x"} | SECRET) == []
+    assert kafka_password(KafkaSettings(), {}) is None
+
+
+def test_the_password_of_kafka_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = written(tmp_path, SASL + "password_file = 'password'")
+    assert "password cannot be read" in check(path, SECRET)[0]
+    file = tmp_path / "password"
+    file.write_text(" secret \n", encoding="utf-8")
+    file.chmod(0o600)
+    assert check(path, SECRET) == []
+    kafka = load(path).log.kafka
+    assert kafka_password(kafka, {}) == " secret "
+    assert kafka_password(kafka, {KAFKA_PASSWORD_VARIABLE: "other"}) == "other"
+    file.chmod(0o640)
+    assert "chmod 600" in check(path, SECRET)[0]
+    with pytest.raises(ConfigError, match="chmod 600"):
+        kafka_password(kafka, {})
+
+
 def test_a_missing_secret_says_where_to_put_one(tmp_path: Path) -> None:
     path = written(tmp_path, "")
     assert SECRET_VARIABLE in check(path, {})[0]
@@ -118,9 +204,11 @@ def test_init_writes_the_defaults_it_documents(tmp_path: Path) -> None:
     empty = written(path.parent.parent, "")
     documented, defaults = load(path), load(empty)
     assert documented.tagging == defaults.tagging
+    assert documented.flink.parallelism == defaults.flink.parallelism
     assert documented.forecast == defaults.forecast
     assert documented.viewer == defaults.viewer
     assert documented.log.retention_gb == defaults.log.retention_gb
+    assert documented.log.kafka == defaults.log.kafka
     assert documented.warehouse.min_authors == defaults.warehouse.min_authors
 
 
