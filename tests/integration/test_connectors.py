@@ -21,8 +21,8 @@ from pipeline.config import Config, LogSettings, ReplaySettings, RssSettings
 from pipeline.errors import BusyError, ConfigError, InputError, SourceError
 from pipeline.jobs import connect as connect_job
 from pipeline.jobs import replay as replay_job
-from pipeline.jobs.connect import connect, lock_path
-from pipeline.jobs.lock import exclusive
+from pipeline.jobs.connect import connect
+from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.replay import ReplaySummary, replay, source_name
 from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Stored, Topic
