@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from pipeline import config as configuration
+from pipeline.config import Runner
 from pipeline.errors import GroundswellError, LogStoppedError
 from pipeline.jobs.logs import configure_logs
 from pipeline.jobs.stop import Stop
@@ -189,6 +190,17 @@ def _add_jobs(commands: Any) -> None:
             "--once", action="store_true", help="do what there is to do, then stop"
         )
         parser.add_argument("--supervised", type=int, help=argparse.SUPPRESS)
+        if name == "process":
+            parser.add_argument(
+                "--runner",
+                choices=get_args(Runner),
+                help="what runs the job (default: [tagging] runner)",
+            )
+    parser = _command(
+        commands, "worker", _worker, "serve Flink's TaskManagers with Python workers"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen")
+    parser.add_argument("--port", type=_port, default=50_000)
     parser = _command(commands, "view", _view, "show the dashboards in a browser")
     _with_config(parser)
     parser.add_argument("--supervised", type=int, help=argparse.SUPPRESS)
@@ -212,10 +224,28 @@ def _connect(given: argparse.Namespace) -> int:
 
 
 def _process(given: argparse.Namespace) -> int:
-    from pipeline.jobs.process import process
-
     config = configuration.load(given.config)
-    process(config, _stop(given.supervised), once=given.once)
+    stop = _stop(given.supervised)
+    match given.runner or config.tagging.runner:
+        case "flink":
+            from pipeline.jobs.flink import process_on_flink
+
+            process_on_flink(config, stop, once=given.once)
+        case "prism":
+            from pipeline.jobs.prism import process_on_prism
+
+            process_on_prism(config, stop, once=given.once)
+        case _:
+            from pipeline.jobs.process import process
+
+            process(config, stop, once=given.once)
+    return 0
+
+
+def _worker(given: argparse.Namespace) -> int:
+    from pipeline.jobs.worker import serve_workers
+
+    serve_workers(given.host, given.port, _stop())
     return 0
 
 

@@ -29,6 +29,7 @@ _REMEDIES = {"log.url": "write it as sqlite:PATH or kafka://HOST:PORT,HOST:PORT"
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
+Runner = Literal["local", "flink", "prism"]
 Address = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
 
 
@@ -111,7 +112,7 @@ class TaggingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What reads the messages."""
 
     tagger: Literal["lexicon"] = "lexicon"
-    runner: Literal["local", "flink", "prism"] = "local"
+    runner: Runner = "local"
     batch: Annotated[int, Meta(ge=1, le=100_000)] = 20_000
     poll_s: Positive = 1.0
 

@@ -7,6 +7,7 @@ GroundswellError
 │   ├── LogFullError   no space left to append to
 │   └── LogStoppedError  asked to end while the log could not be reached
 ├── SourceError        a source of messages cannot be read
+├── EngineError        Flink or Prism cannot be used
 ├── WarehouseError     the warehouse or the published file cannot be used
 └── BusyError          another process already does this job
 """
@@ -50,6 +51,10 @@ class SourceError(GroundswellError):
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class EngineError(GroundswellError):
+    """Flink or Prism, which the tagging job is to run on, cannot be used."""
 
 
 class WarehouseError(GroundswellError):

@@ -1,0 +1,225 @@
+"""The tagging job on Flink: submitted, watched, and stopped with a savepoint.
+
+Flink runs the job; this process only looks after it. When it dies, the job goes on,
+and its successor finds it by its name. When the JobManager forgets the job, it is
+submitted anew and starts where the log says that tagging had come to: a moment's
+messages may be tagged twice, and the warehouse counts each once.
+"""
+
+import hashlib
+import time
+from importlib.metadata import version
+
+import grpc
+import msgspec
+import structlog
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.clock import utc_now
+from pipeline.config import Config
+from pipeline.errors import EngineError
+from pipeline.jobs.flink_rest import ENDED, FlinkJob, FlinkRest, UnreachableError
+from pipeline.jobs.lock import exclusive, lock_path
+from pipeline.jobs.pace import Pace
+from pipeline.jobs.stop import Stop
+from pipeline.jobs.streaming import build
+from pipeline.log.message_log import Entry, MessageLog
+from pipeline.log.open import open_log
+from pipeline.transforms.positions import adopt, bounds_of, reached
+
+SAVEPOINT_KEY = "flink-savepoint"
+POLL_S = 1.0
+SUBMIT_S = 60.0
+"""How long a job may take to appear, and a job server to answer."""
+SAVEPOINT_S = 30.0
+RETENTION_S = 60.0
+COMPLAIN_S = 60.0
+BUNDLE_MS = 50
+"""A shard reads again when its bundle has ended."""
+FIRST_PAUSE_S = 1.0
+LAST_PAUSE_S = 60.0
+
+log = structlog.get_logger()
+
+
+def process_on_flink(config: Config, stop: Stop, *, once: bool = False) -> None:
+    """Keep the tagging job running on Flink until `stop`.
+
+    With `once`: until what is on the log now is tagged.
+
+    Raises:
+        BusyError: another process looks after this job.
+        EngineError: Flink was away for longer than the log's `give_up_after_s`.
+        LogError: the log cannot be used.
+    """
+    with exclusive(lock_path(config, "process"), "process"):
+        message_log = open_log(config.log)
+        try:
+            _Launcher(config, message_log, stop).run(once=once)
+        finally:
+            message_log.close()
+
+
+class _Launcher:
+    def __init__(self, config: Config, message_log: MessageLog, stop: Stop) -> None:
+        self._config = config
+        self._log = message_log
+        self._stop = stop
+        self._flink = FlinkRest(config.flink.rest)
+        self._family = f"groundswell-{config.log.prefix}-"
+        self._name = self._family + _digest(config)
+        self._retention = Pace(RETENTION_S)
+        self._complaint = Pace(COMPLAIN_S)
+        self._away_since: float | None = None
+        self._pause_s = FIRST_PAUSE_S
+        self._restarts = 0
+
+    def run(self, *, once: bool) -> None:
+        wanted = bounds_of(self._log) if once else None
+        if wanted is not None and reached(self._log, wanted):
+            return
+        while not self._stop.is_set():
+            try:
+                self._look_after()
+            except UnreachableError as error:
+                self._bear(error)
+            else:
+                self._away_since = None
+            if self._retention.due():
+                self._log.enforce_retention(utc_now())
+            if wanted is not None and reached(self._log, wanted):
+                break
+            self._stop.wait(POLL_S)
+        self._end()
+
+    def _look_after(self) -> None:
+        """See that our job runs, and only ours."""
+        running = [job for job in self._flink.jobs() if self._is_of_us(job)]
+        for job in running:
+            if job.name != self._name:
+                log.info("flink-job-replaced", job=job.id)
+                self._save(job)
+        ours = next((job for job in running if job.name == self._name), None)
+        if ours is None:
+            self._submit()
+        else:
+            self._tell_restarts(ours)
+
+    def _is_of_us(self, job: FlinkJob) -> bool:
+        return job.name.startswith(self._family) and job.state not in ENDED
+
+    def _submit(self) -> None:
+        adopt(self._log)
+        savepoint = self._savepoint()
+        self._remember("")
+        self._restarts = 0
+        log.info("flink-job-submitted", job=self._name, savepoint=savepoint or None)
+        earlier = {job.id for job in self._flink.jobs()}
+        self._start(savepoint)
+        if self._comes_up(earlier):
+            self._pause_s = FIRST_PAUSE_S
+            return
+        if savepoint:
+            # Another release's graph may not fit it; the positions always do.
+            log.warning("savepoint-not-used", savepoint=savepoint)
+            return
+        log.error("flink-job-failed", job=self._name, again_in_s=self._pause_s)
+        self._stop.wait(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, LAST_PAUSE_S)
+
+    def _start(self, savepoint: str) -> None:
+        server = self._config.flink.job_server
+        options = _options(self._config, self._name, savepoint)
+        try:
+            build(self._config, options, hold_watermark=True).run()
+        except (grpc.RpcError, grpc.FutureTimeoutError) as error:
+            raise UnreachableError(
+                f"the Beam job server does not answer at {server}: start it, or set "
+                "another [flink] job_server"
+            ) from error
+
+    def _comes_up(self, earlier: set[str]) -> bool:
+        """Whether the job that was just submitted runs; it waits for free slots."""
+        deadline = time.monotonic() + SUBMIT_S
+        while time.monotonic() < deadline and not self._stop.wait(POLL_S):
+            new = [job for job in self._flink.jobs() if job.id not in earlier]
+            states = {job.state for job in new if job.name == self._name}
+            if "RUNNING" in states:
+                return True
+            if states & ENDED:
+                return False
+        return self._stop.is_set()
+
+    def _tell_restarts(self, job: FlinkJob) -> None:
+        restarts = self._flink.restarts(job.id)
+        if restarts > self._restarts:
+            log.warning("flink-job-restarted", job=job.id, restarts=restarts)
+        self._restarts = restarts
+
+    def _end(self) -> None:
+        try:
+            for job in self._flink.jobs():
+                if self._is_of_us(job):
+                    self._save(job)
+        except UnreachableError as error:
+            # The next start finds the job, or starts from the log's positions.
+            log.warning("flink-job-left-running", error=str(error))
+
+    def _save(self, job: FlinkJob) -> None:
+        """End `job`, with a savepoint if it can make one."""
+        folder = self._config.flink.savepoints
+        try:
+            savepoint = self._flink.stop(job.id, folder, SAVEPOINT_S, time.sleep)
+        except UnreachableError:
+            raise
+        except EngineError as error:
+            log.warning("savepoint-failed", job=job.id, error=str(error))
+            self._flink.cancel(job.id)
+        else:
+            self._remember(savepoint)
+            log.info("flink-job-stopped", job=job.id, savepoint=savepoint)
+
+    def _savepoint(self) -> str:
+        value = self._log.latest("cursors").get(SAVEPOINT_KEY, b'""')
+        return msgspec.json.decode(value, type=str)
+
+    def _remember(self, savepoint: str) -> None:
+        """A savepoint is used once: later, the positions on the log are newer."""
+        if savepoint != self._savepoint():
+            value = msgspec.json.encode(savepoint)
+            self._log.append("cursors", [Entry(SAVEPOINT_KEY, value)])
+
+    def _bear(self, error: UnreachableError) -> None:
+        now = time.monotonic()
+        self._away_since = self._away_since or now
+        if now - self._away_since > self._config.log.kafka.give_up_after_s:
+            raise error
+        if self._complaint.due():
+            log.warning("flink-unreachable", error=str(error))
+
+
+def _digest(config: Config) -> str:
+    """Tells jobs apart that would do other work than this configuration asks for."""
+    flink = config.flink
+    settings = (config.log, config.tagging, config.privacy)
+    work = (version("groundswell"), *settings, flink.workers, flink.parallelism)
+    return hashlib.sha256(repr(work).encode()).hexdigest()[:8]
+
+
+def _options(config: Config, name: str, savepoint: str) -> PipelineOptions:
+    flink = config.flink
+    flags = [
+        "--runner=PortableRunner",
+        f"--job_name={name}",
+        f"--job_endpoint={flink.job_server}",
+        f"--job_server_timeout={SUBMIT_S:.0f}",
+        "--environment_type=EXTERNAL",
+        f"--environment_config={flink.workers}",
+        "--streaming",
+        f"--parallelism={flink.parallelism}",
+        f"--checkpointing_interval={flink.checkpoint_s * 1000:.0f}",
+        f"--max_bundle_time_mills={BUNDLE_MS}",
+    ]
+    if savepoint:
+        flags.append(f"--savepoint_path={savepoint}")
+    return PipelineOptions(flags)
