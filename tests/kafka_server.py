@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from kafka import KafkaAdminClient
@@ -48,6 +48,8 @@ _PROPERTIES = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
+    # Tests move the clocks of what they test.
+    "log.message.timestamp.after.max.ms": "9223372036854775807",
     # Tests wait for retention and compaction; many topics must not fill the disk.
     "log.initial.task.delay.ms": "500",
     "log.retention.check.interval.ms": "1000",
@@ -192,6 +194,13 @@ class KafkaServer:
     def resume(self) -> None:
         """SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)
+
+    def forget(self, prefix: str) -> None:
+        """Delete the topics whose names begin with `prefix` and a dot."""
+        with closing(KafkaAdminClient(bootstrap_servers=self.bootstrap)) as admin:
+            names = [n for n in admin.list_topics() if n.startswith(f"{prefix}.")]
+            if names:
+                admin.delete_topics(names)
 
     def remove(self) -> None:
         """Stop the broker and delete its folder."""

@@ -39,10 +39,14 @@ class MessageLog(Protocol):
     """An append-only log of topics and partitions, shared by several processes."""
 
     def append(self, topic: Topic, entries: Sequence[Entry]) -> None:
-        """Append all entries, or none; durable when it returns.
+        """Append all entries; durable when it returns.
+
+        When it raises, an engine without transactions may have appended some: append
+        all of them again, as whoever reads them counts each once.
 
         Raises:
             LogFullError: no space is left; nothing was appended.
+            LogStoppedError: the process must end, and the log is away.
             LogError: the log cannot be written.
         """
 
@@ -51,7 +55,8 @@ class MessageLog(Protocol):
     ) -> list[Stored]:
         """At most `limit` records from offset `start` on, oldest first.
 
-        A `start` that retention has passed reads from the oldest record kept.
+        A `start` that retention has passed reads from the oldest record kept. An empty
+        list says that there is none now, and nothing else.
 
         Raises:
             LogError: the log cannot be read.
@@ -64,7 +69,10 @@ class MessageLog(Protocol):
         """The newest value of each key of a compacted topic."""
 
     def enforce_retention(self, now: datetime) -> int:
-        """Drop what is older or larger than configured; the number dropped."""
+        """Drop what is older or larger than configured; the number dropped now.
+
+        Nobody reads any more what is older; what is too much may go a little later.
+        """
 
     def close(self) -> None:
         """Release files and connections; the log is not used afterwards."""

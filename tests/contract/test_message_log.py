@@ -1,15 +1,21 @@
 """What every engine of the message log promises."""
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from kafka_server import KafkaServer
 
+from pipeline.config import KafkaSettings, LogSettings
+from pipeline.log.kafka import KafkaLog
 from pipeline.log.message_log import Entry, MessageLog, Stored, Topic
 from pipeline.log.sqlite import SqliteLog
 from pipeline.testing import MemoryLog
@@ -47,7 +53,7 @@ class Engine:
         self.clock.now += time_passed
 
 
-def in_memory(_folder: Path) -> Callable[..., MessageLog]:
+def in_memory(_request: pytest.FixtureRequest) -> Callable[..., MessageLog]:
     kept: list[MemoryLog] = []
 
     def make(**arguments: Any) -> MemoryLog:
@@ -58,13 +64,34 @@ def in_memory(_folder: Path) -> Callable[..., MessageLog]:
     return make
 
 
-def in_sqlite(folder: Path) -> Callable[..., MessageLog]:
+def in_sqlite(request: pytest.FixtureRequest) -> Callable[..., MessageLog]:
+    folder: Path = request.getfixturevalue("tmp_path")
     return lambda **arguments: SqliteLog(folder / "log.sqlite", "test", **arguments)
 
 
-@pytest.fixture(params=[in_memory, in_sqlite], ids=["memory", "sqlite"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    engine = Engine(request.param(tmp_path), Clock())
+def on_kafka(request: pytest.FixtureRequest) -> Callable[..., MessageLog]:
+    server: KafkaServer = request.getfixturevalue("kafka_server")
+    prefix = f"contract-{uuid4().hex}"
+    request.addfinalizer(partial(server.forget, prefix))
+
+    def make(*, max_age: timedelta, max_bytes: int, clock: Clock) -> KafkaLog:
+        settings = LogSettings(
+            url=server.url,
+            prefix=prefix,
+            retention_days=max_age / DAY,
+            retention_gb=max_bytes / 10**9,
+            kafka=KafkaSettings(partitions=2, give_up_after_s=30.0),
+        )
+        return KafkaLog(settings, clock=clock)
+
+    return make
+
+
+@pytest.fixture(
+    params=[in_memory, in_sqlite, on_kafka], ids=["memory", "sqlite", "kafka"]
+)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    engine = Engine(request.param(request), Clock())
     yield engine
     for log in engine.opened:
         log.close()
@@ -280,20 +307,22 @@ def test_retention_drops_what_is_old_and_keeps_what_is_not(engine: Engine) -> No
 def test_retention_by_size_drops_the_oldest_and_keeps_the_newest(
     engine: Engine,
 ) -> None:
-    log = engine.open(max_bytes=2**20)
-    log.append("messages", [Entry("k", b"%03d" % n + bytes(2**14)) for n in range(99)])
+    """Never more than the limit; an engine may give each topic a share of it."""
+    noise = random.Random(1).randbytes(2**19)  # as large on any disk as it is here
+    log = engine.open(max_bytes=24 * 2**20)
+    log.append("messages", [Entry("k", b"%02d" % n + noise) for n in range(60)])
     engine.move(2 * DAY)
-    log.append("tagged", [Entry("k", bytes(2**14)) for _ in range(9)])
+    log.append("tagged", [Entry("k", noise[: 2**14]) for _ in range(9)])
 
     def is_small_enough() -> bool:
         log.enforce_retention(engine.clock.now)
         kept = read_all(log, "messages") + read_all(log, "tagged")
-        return sum(len(stored.value) for stored in kept) <= 2**20
+        return sum(len(stored.value) for stored in kept) <= 24 * 2**20
 
     eventually(is_small_enough)
-    numbers = [int(stored.value[:3]) for stored in read_all(log, "messages")]
-    assert numbers == list(range(99))[-len(numbers) :]
-    assert len(numbers) > 40
+    numbers = [int(stored.value[:2]) for stored in read_all(log, "messages")]
+    assert numbers == list(range(60))[-len(numbers) :]
+    assert len(numbers) > 4
     assert len(read_all(log, "tagged")) == 9
 
 
