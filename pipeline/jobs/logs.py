@@ -5,6 +5,11 @@ from typing import TextIO
 
 import structlog
 
+_NO_NEWS = (
+    "apitools not found",  # at each start, where Google's cloud is not installed
+    "Resource module is not available",  # twice a run, where PyTorch is not
+)
+
 
 def configure_logs(stream: TextIO) -> None:
     """Send our events and other libraries' warnings to `stream`.
@@ -27,9 +32,9 @@ def configure_logs(stream: TextIO) -> None:
     )
     logging.basicConfig(stream=stream, level=logging.WARNING)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_is_news)
+        handler.addFilter(is_news)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """False for what Beam says at each start where Google's cloud is not installed."""
-    return not record.getMessage().startswith("apitools not found")
+def is_news(record: logging.LogRecord) -> bool:
+    """False for what Beam says again and again of packages that it could use."""
+    return not record.getMessage().startswith(_NO_NEWS)
