@@ -118,7 +118,7 @@ def rate(prepare: Way, make: Callable[[], Tagger], messages: list[Entry]) -> flo
 def beam_job(settings: LogSettings, make: Callable[[], Tagger]) -> Prepared:
     """The job's micro-batches."""
     batch = MicroBatch(partial(open_log, settings), make)
-    return (lambda start, end: batch.run({"0": (start, end)})), batch.close
+    return (lambda start, end: batch.run({("messages", 0): (start, end)})), batch.close
 
 
 def plain_loop(settings: LogSettings, make: Callable[[], Tagger]) -> Prepared:
@@ -146,7 +146,7 @@ def new_messages(log: MessageLog, seen: Seen, start: int, end: int) -> list[Deco
     while start < end:
         for stored in log.read("messages", 0, start, min(1_000, end - start)):
             message = decode(stored.value, Message)
-            if not seen.repeats(message.key, stored.partition, stored.offset):
+            if not seen.repeats(message.key, stored):
                 found.append(Decoded(stored, message))
             start = stored.offset + 1
     return found

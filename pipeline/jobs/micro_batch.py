@@ -18,17 +18,15 @@ from apache_beam.runners.runner import PipelineResult
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment
 from apache_beam.utils import shared
 
+from pipeline.jobs.logs import is_news
 from pipeline.log.message_log import MessageLog
 from pipeline.tagging.tagger import Tagger
 from pipeline.transforms.coders import register_coders
-from pipeline.transforms.dead_letters import DEAD
-from pipeline.transforms.decode import Decode
-from pipeline.transforms.deduplicate import Deduplicate, Seen
-from pipeline.transforms.encode import Encode
+from pipeline.transforms.deduplicate import Seen
 from pipeline.transforms.held import Held
-from pipeline.transforms.read import Claim, Read, claim_entry
-from pipeline.transforms.tag import Tag
-from pipeline.transforms.write import Write, WriteDeadLetters
+from pipeline.transforms.positions import Claim
+from pipeline.transforms.process import Process
+from pipeline.transforms.read import Read, claim_entry
 
 NAMESPACE = "groundswell"
 
@@ -73,6 +71,10 @@ class MicroBatch:
             result = self._runner.run_via_runner_api(
                 self._pipeline, PipelineOptions([])
             )
+        except BaseException:
+            # It may have met messages that it did not write.
+            self._seen.drop()
+            raise
         finally:
             _forget_dead_models()
         return _counts(result)
@@ -86,17 +88,8 @@ class MicroBatch:
     def _build(self) -> beam_runner_api_pb2.Pipeline:
         register_coders()
         pipeline = beam.Pipeline(runner=self._runner, options=PipelineOptions([]))
-        decoded = pipeline | Read(self._log) | Decode()
-        tagged = decoded.decoded | Deduplicate(self._seen) | Tag(self._tagger)
-        encoded = tagged.tagged | Encode()
-        _ = encoded.entries | Write(self._log, "tagged")
-        for stage, output in (
-            ("Decode", decoded),
-            ("Tag", tagged),
-            ("Encode", encoded),
-        ):
-            letters = WriteDeadLetters(self._log)
-            _ = output[DEAD] | f"{stage}DeadLetters" >> letters
+        process = Process(self._log, self._tagger, self._seen)
+        _ = pipeline | Read(self._log) | process
         environment = EmbeddedPythonEnvironment.default()
         portable = pipeline.to_runner_api(default_environment=environment)
         # A pipeline removes its folder when it is run; this one itself never is.
@@ -118,12 +111,7 @@ def _quieten_beam() -> None:
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
     for name in ("common", "worker.sdk_worker"):
         logging.getLogger(f"apache_beam.runners.{name}").setLevel(logging.CRITICAL)
-    logging.getLogger().addFilter(_is_news)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """False for what RunInference says twice a run where PyTorch is missing."""
-    return not record.getMessage().startswith("Resource module is not available")
+    logging.getLogger().addFilter(is_news)
 
 
 def _forget_dead_models() -> None:

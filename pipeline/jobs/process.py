@@ -7,25 +7,35 @@ moved: a crash repeats a slice and loses none.
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
-import msgspec
 import structlog
 
+from pipeline.clock import utc_now
 from pipeline.config import Config, TaggingSettings
 from pipeline.errors import LogFullError
 from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.micro_batch import MicroBatch
+from pipeline.jobs.pace import Pace
 from pipeline.jobs.stop import Stop
-from pipeline.log.message_log import Entry, MessageLog
+from pipeline.log.message_log import Entry
 from pipeline.log.open import open_log
 from pipeline.tagging.load import load_tagger
-from pipeline.transforms.read import Claim
+from pipeline.transforms.positions import (
+    KEY,
+    Bounds,
+    Claim,
+    Place,
+    adopt,
+    bounds_of,
+    committed,
+    encode_positions,
+    next_claim,
+)
 
-CURSOR_KEY = "process"
 RUN_S = 2.0
-"""How long a run should take, so that a stop is never awaited for long."""
+"""How long a run should take: a stop, or what is said live, waits for its end."""
 FIRST_SIZE = 1_000
 LEAST_SIZE = 50
 REPORT_S = 10.0
@@ -36,19 +46,13 @@ FULL_REPORT_S = 60.0
 
 log = structlog.get_logger()
 
-Bounds = dict[int, tuple[int, int]]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
 
 def process(
     config: Config,
     stop: Stop,
     *,
     once: bool = False,
-    clock: Callable[[], datetime] = _now,
+    clock: Callable[[], datetime] = utc_now,
 ) -> None:
     """Tag the messages on the log until `stop`; with `once`, only what is there.
 
@@ -83,11 +87,11 @@ class _Job:
         self._batch = batch
         self._stop = stop
         self._clock = clock
-        self._positions = _committed(batch.log)
+        self._positions: dict[Place, int] | None = None
         self._size = min(FIRST_SIZE, settings.batch)
         self._report = _Report()
         self._space = _Space(stop)
-        self._retention_due = time.monotonic()
+        self._retention = Pace(RETENTION_S)
 
     def run(self, *, once: bool) -> None:
         working = True
@@ -104,46 +108,32 @@ class _Job:
 
     def _step(self) -> bool:
         """Process one slice; whether there was one."""
-        self._enforce_retention()
-        bounds = self._batch.log.bounds("messages")
-        self._skip_what_is_gone(bounds)
-        claim = self._claim(bounds)
+        if self._retention.due():
+            self._enforce_retention()
+        bounds = bounds_of(self._batch.log)
+        positions = self._positions_within(bounds)
+        claim = next_claim(positions, bounds, self._size)
         if claim:
             self._process(claim)
         self._report.write_when_due()
         return bool(claim)
 
     def _enforce_retention(self) -> None:
-        if time.monotonic() >= self._retention_due:
-            dropped = self._batch.log.enforce_retention(self._clock())
-            self._retention_due = time.monotonic() + RETENTION_S
-            if dropped:
-                log.info("retention-enforced", dropped=dropped)
+        dropped = self._batch.log.enforce_retention(self._clock())
+        if dropped:
+            log.info("retention-enforced", dropped=dropped)
 
-    def _skip_what_is_gone(self, bounds: Bounds) -> None:
-        for number, (first, end) in bounds.items():
-            partition = str(number)
-            position = self._positions.setdefault(partition, first)
-            if position > end:
-                # The log was made anew or restored from a backup.
-                log.warning("position-beyond-log", partition=number, position=position)
-            elif position < first:
-                log.warning("messages-lost", partition=number, lost=first - position)
+    def _positions_within(self, bounds: Bounds) -> dict[Place, int]:
+        if self._positions is None:
+            positions = committed(self._batch.log)
+            adopt(self._batch.log)
+            self._positions = positions
+        for place, (first, end) in bounds.items():
+            position = self._positions.setdefault(place, first)
             if not first <= position <= end:
-                self._positions[partition] = first
-
-    def _claim(self, bounds: Bounds) -> Claim:
-        """The next slice: an equal share of each partition that has more."""
-        behind = {
-            partition: (self._positions[partition], end)
-            for partition, end in ((str(n), end) for n, (_, end) in bounds.items())
-            if self._positions[partition] < end
-        }
-        share = max(1, self._size // max(1, len(behind)))
-        return {
-            partition: (start, min(start + share, end))
-            for partition, (start, end) in behind.items()
-        }
+                _tell_what_is_gone(place, position, first, end)
+                self._positions[place] = first
+        return self._positions
 
     def _process(self, claim: Claim) -> None:
         begun = time.monotonic()
@@ -152,13 +142,14 @@ class _Job:
         seconds = time.monotonic() - begun
         self._report.add(counts, seconds)
         claimed = sum(end - start for start, end in claim.values())
-        if claimed >= self._size:
+        if claimed >= self._size or seconds > RUN_S:
             self._resize(claimed / seconds)
 
     def _commit(self, claim: Claim) -> None:
-        positions = self._positions | {p: end for p, (_, end) in claim.items()}
-        value = msgspec.json.encode({"messages": positions})
-        self._batch.log.append("cursors", [Entry(CURSOR_KEY, value)])
+        positions = (self._positions or {}) | {
+            place: end for place, (_, end) in claim.items()
+        }
+        self._batch.log.append("cursors", [Entry(KEY, encode_positions(positions))])
         self._positions = positions
 
     def _resize(self, messages_per_s: float) -> None:
@@ -166,11 +157,20 @@ class _Job:
         self._size = max(LEAST_SIZE, min(wanted, self._settings.batch))
 
 
+def _tell_what_is_gone(place: Place, position: int, first: int, end: int) -> None:
+    where = {"topic": place[0], "partition": place[1]}
+    if position > end:
+        # The log was made anew or restored from a backup.
+        log.warning("position-beyond-log", **where, position=position)
+    else:
+        log.warning("messages-lost", **where, lost=first - position)
+
+
 class _Report:
     """One line of counts and rates now and then, however many runs there are."""
 
     def __init__(self) -> None:
-        self._due = time.monotonic() + REPORT_S
+        self._pace = Pace(REPORT_S, at_once=False)
         self._counts: Counter[str] = Counter()
         self._seconds = 0.0
 
@@ -179,11 +179,10 @@ class _Report:
         self._seconds += seconds
 
     def write_when_due(self) -> None:
-        if time.monotonic() >= self._due:
+        if self._pace.due():
             self.write()
 
     def write(self) -> None:
-        self._due = time.monotonic() + REPORT_S
         if self._counts:
             names = ("read", "tagged", "duplicates", "dead_letters")
             rate = self._counts["read"] / self._seconds
@@ -199,22 +198,13 @@ class _Space:
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
         self._pause_s = FIRST_PAUSE_S
-        self._line_due = 0.0
+        self._line = Pace(FULL_REPORT_S)
 
     def wait(self, error: LogFullError) -> None:
-        if time.monotonic() >= self._line_due:
+        if self._line.due():
             log.error("log-full", error=str(error))
-            self._line_due = time.monotonic() + FULL_REPORT_S
         self._stop.wait(self._pause_s)
         self._pause_s = min(2 * self._pause_s, LAST_PAUSE_S)
 
     def found(self) -> None:
         self._pause_s = FIRST_PAUSE_S
-
-
-def _committed(message_log: MessageLog) -> dict[str, int]:
-    """Partition -> the first offset that is not processed yet."""
-    value = message_log.latest("cursors").get(CURSOR_KEY)
-    if value is None:
-        return {}
-    return msgspec.json.decode(value, type=dict[str, dict[str, int]])["messages"]

@@ -1,7 +1,7 @@
 """Records of the log that a claim names.
 
-A claim is a slice of every partition, [start, end). The driver writes it to the log
-before a run, so that the pipeline itself never changes and can be kept.
+The driver writes the claim to the log before a run, so that the pipeline itself never
+changes and can be kept.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,19 +10,39 @@ import apache_beam as beam
 import msgspec
 from apache_beam.metrics import Metrics
 
-from pipeline.log.message_log import Entry, MessageLog, Stored
+from pipeline.log.message_log import Entry, MessageLog, Stored, Topic
 from pipeline.transforms.held import Held
+from pipeline.transforms.positions import Claim, Place
 
 CLAIM_KEY = "process-claim"
 CHUNK = 1_000
 
-Claim = dict[str, tuple[int, int]]
-"""partition -> the first offset, and the first offset that is not wanted."""
-
 
 def claim_entry(claim: Claim) -> Entry:
     """The claim as it is appended to the topic `cursors`."""
-    return Entry(CLAIM_KEY, msgspec.json.encode({"messages": claim}))
+    topics: dict[Topic, dict[int, tuple[int, int]]] = {}
+    for (topic, partition), slice_ in claim.items():
+        topics.setdefault(topic, {})[partition] = slice_
+    return Entry(CLAIM_KEY, msgspec.json.encode(topics))
+
+
+def records(log: MessageLog, claim: Claim) -> Iterator[Stored]:
+    """What is left on the log of `claim`, each slice in order, one after another.
+
+    Raises:
+        LogError: the log cannot be read.
+    """
+    for place, (start, end) in claim.items():
+        yield from _slice(log, place, start, end)
+
+
+def _slice(log: MessageLog, place: Place, start: int, end: int) -> Iterator[Stored]:
+    while start < end:
+        chunk = log.read(*place, start, min(CHUNK, end - start))
+        # Where retention took the slice away, the chunk begins beyond its end.
+        wanted = [stored for stored in chunk if stored.offset < end]
+        yield from wanted
+        start = wanted[-1].offset + 1 if wanted else end
 
 
 class Read(beam.PTransform):
@@ -37,7 +57,7 @@ class Read(beam.PTransform):
         self._log = log
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection[Stored]:
-        """Beginning -> records of the topic `messages`."""
+        """Beginning -> records of the topics that are to be tagged."""
         return pbegin | beam.Impulse() | beam.ParDo(_ReadClaim(self._log))
 
 
@@ -48,18 +68,16 @@ class _ReadClaim(beam.DoFn):
 
     def process(self, _impulse: bytes) -> Iterable[Stored]:
         log = self._log.get()
-        value = log.latest("cursors")[CLAIM_KEY]
-        claim = msgspec.json.decode(value, type=dict[str, Claim])["messages"]
-        for partition, (start, end) in claim.items():
-            for stored in _slice(log, int(partition), start, end):
-                self._read.inc()
-                yield stored
+        for stored in records(log, _newest_claim(log)):
+            self._read.inc()
+            yield stored
 
 
-def _slice(log: MessageLog, partition: int, start: int, end: int) -> Iterator[Stored]:
-    while start < end:
-        chunk = log.read("messages", partition, start, min(CHUNK, end - start))
-        # Where retention took the slice away, the chunk begins beyond its end.
-        wanted = [stored for stored in chunk if stored.offset < end]
-        yield from wanted
-        start = wanted[-1].offset + 1 if wanted else end
+def _newest_claim(log: MessageLog) -> Claim:
+    value = log.latest("cursors")[CLAIM_KEY]
+    topics = msgspec.json.decode(value, type=dict[Topic, dict[int, tuple[int, int]]])
+    return {
+        (topic, partition): slice_
+        for topic, partitions in topics.items()
+        for partition, slice_ in partitions.items()
+    }

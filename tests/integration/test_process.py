@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -68,37 +69,37 @@ def raw(number: int, **fields: Any) -> bytes:
     return msgspec.json.encode(known | fields)
 
 
-def append(log: MessageLog, *values: bytes) -> None:
-    log.append("messages", [Entry("irc/ubuntu/", value) for value in values])
+def append(log: MessageLog, *values: bytes, topic: Topic = "messages") -> None:
+    log.append(topic, [Entry("irc/ubuntu/", value) for value in values])
 
 
 def run_once(config: Config) -> None:
     process(config, Stop(), once=True)
 
 
-def values(log: MessageLog, topic: Topic) -> list[bytes]:
-    found, start = [], 0
+def values(log: MessageLog, topic: Topic, start: int = 0) -> list[bytes]:
+    found = []
     while chunk := log.read(topic, 0, start, 10_000):
         found += [record.value for record in chunk]
         start = chunk[-1].offset + 1
     return found
 
 
-def tagged(log: MessageLog) -> list[TaggedMessage]:
-    return [decode(value, TaggedMessage) for value in values(log, "tagged")]
+def tagged(log: MessageLog, start: int = 0) -> list[TaggedMessage]:
+    return [decode(value, TaggedMessage) for value in values(log, "tagged", start)]
 
 
 def dead_letters(log: MessageLog) -> list[DeadLetter]:
     return [decode(value, DeadLetter) for value in values(log, "dead-letters")]
 
 
-def ids(log: MessageLog) -> list[str]:
-    return [record.message.id for record in tagged(log)]
+def ids(log: MessageLog, start: int = 0) -> list[str]:
+    return [record.message.id for record in tagged(log, start)]
 
 
-def position(log: MessageLog) -> int:
+def position(log: MessageLog, topic: Topic = "messages") -> int:
     cursor = log.latest("cursors")["process"]
-    return int(msgspec.json.decode(cursor)["messages"]["0"])
+    return int(msgspec.json.decode(cursor)[topic]["0"])
 
 
 @contextmanager
@@ -219,6 +220,33 @@ def test_a_crash_between_append_and_commit_repeats_the_slice(
     assert position(log) == 5
 
 
+def test_what_a_failed_run_met_is_no_reason_to_drop_its_repetition(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would wait for the history in which it was met first."""
+    memory = AlmostFull()
+    memory.refusals = 1
+    append(memory, raw(1), topic="history")
+    tagged_after = []
+    real = MicroBatch.run
+
+    def with_a_repetition(self: MicroBatch, claim: Any) -> Any:
+        try:
+            counts = real(self, claim)
+        except LogFullError:
+            append(memory, raw(1))
+            raise
+        tagged_after.append((next(iter(claim)), ids(memory)))
+        return counts
+
+    monkeypatch.setattr(MicroBatch, "run", with_a_repetition)
+    monkeypatch.setattr(job, "open_log", lambda _: memory)
+    monkeypatch.setattr(job, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(job, "FIRST_SIZE", 1)
+    run_once(config)
+    assert tagged_after == [(("messages", 0), ["m1"]), (("history", 0), ["m1"])]
+
+
 def test_a_crash_within_a_run_loses_nothing(
     config: Config, log: MessageLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,10 +334,8 @@ def test_what_retention_took_before_it_was_read_is_counted(
     with capture_logs() as events:
         run_once(config)
     assert ids(log) == ["m4"]
-    assert {"event": "messages-lost", "partition": 0, "lost": 2} in [
-        {key: event.get(key) for key in ("event", "partition", "lost")}
-        for event in events
-    ]
+    (lost,) = [event for event in events if event["event"] == "messages-lost"]
+    assert (lost["topic"], lost["partition"], lost["lost"]) == ("messages", 0, 2)
 
 
 def test_a_log_made_anew_is_read_from_its_start(
@@ -322,6 +348,93 @@ def test_a_log_made_anew_is_read_from_its_start(
         run_once(config)
     assert ids(log) == ["m1"]
     assert "position-beyond-log" in [event["event"] for event in events]
+
+
+def test_a_job_goes_on_from_positions_of_before_there_was_history(
+    config: Config, log: MessageLog
+) -> None:
+    append(log, raw(1), raw(2))
+    append(log, raw(3), topic="history")
+    value = msgspec.json.encode({"messages": {"0": 1}})
+    log.append("cursors", [Entry("process", value)])
+    run_once(config)
+    assert ids(log) == ["m2", "m3"]
+    assert (position(log), position(log, "history")) == (2, 1)
+
+
+def test_a_job_goes_on_where_a_streaming_engine_stopped(
+    config: Config, log: MessageLog
+) -> None:
+    append(log, raw(1), raw(2))
+    append(log, raw(3), raw(4), topic="history")
+    for key, value in (
+        ("process", {"messages": {"0": 1}}),
+        ("process/3", {"messages": {"0": 2}, "history": {"0": 1}}),
+    ):
+        log.append("cursors", [Entry(key, msgspec.json.encode(value))])
+    run_once(config)
+    assert ids(log) == ["m4"]
+    assert (position(log), position(log, "history")) == (2, 2)
+
+
+def test_a_repetition_across_topics_is_tagged_once(
+    config: Config, log: MessageLog
+) -> None:
+    append(log, raw(1), raw(2))
+    append(log, raw(2), raw(3), topic="history")
+    run_once(config)
+    assert ids(log) == ["m1", "m2", "m3"]
+
+
+def test_a_dead_letter_of_history_says_that_it_came_from_there(
+    config: Config, log: MessageLog
+) -> None:
+    append(log, b"rubbish", topic="history")
+    run_once(config)
+    (letter,) = dead_letters(log)
+    assert (letter.topic, letter.partition, letter.offset) == ("history", 0, 0)
+
+
+A_YEAR = 30_000
+"""Messages of a year's history."""
+
+
+@pytest.mark.timeout(120)
+def test_a_year_of_history_makes_no_live_message_wait_longer_than_a_slice(
+    config: Config, log: MessageLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = msgspec.structs.replace(config, tagging=TaggingSettings(batch=2_000))
+    append(log, *(raw(n) for n in range(A_YEAR)), topic="history")
+    slices: list[list[str]] = []
+    real = MicroBatch.run
+
+    def run(self: MicroBatch, claim: Any) -> Any:
+        if len(slices) < 12:
+            # It is said just after the slice was claimed: the worst moment.
+            append(log, raw(0, id=f"live-{len(slices)}"))
+        known = log.bounds("tagged")[0][1]
+        counts = real(self, claim)
+        slices.append(ids(log, known))
+        return counts
+
+    monkeypatch.setattr(MicroBatch, "run", run)
+    run_once(config)
+    for number in range(12):
+        assert slices[number + 1][0] == f"live-{number}"
+    assert max(map(len, slices)) <= 2_000
+    old = [name for name in chain(*slices) if not name.startswith("live")]
+    assert old == [f"m{n}" for n in range(A_YEAR)]
+
+
+def test_history_waits_while_what_is_live_fills_the_slices(
+    config: Config, log: MessageLog
+) -> None:
+    config = msgspec.structs.replace(config, tagging=TaggingSettings(batch=100))
+    append(log, *(raw(n, id=f"old-{n}") for n in range(100)), topic="history")
+    append(log, *(raw(n) for n in range(250)))
+    run_once(config)
+    live, old = [f"m{n}" for n in range(250)], [f"old-{n}" for n in range(100)]
+    assert ids(log) == [*live, *old]
 
 
 def test_the_job_enforces_retention(config: Config, log: MessageLog) -> None:
@@ -414,11 +527,11 @@ def test_hundreds_of_runs_leave_nothing_behind_in_memory(
     batch = MicroBatch(lambda: open_log(config.log), FakeTagger)
     calls = batch._tagger.get()
     for _ in range(20):
-        batch.run({"0": (0, 100)})
+        batch.run({("messages", 0): (0, 100)})
     gc.collect()
     before = resident_mb()
     for _ in range(300):
-        batch.run({"0": (0, 100)})
+        batch.run({("messages", 0): (0, 100)})
         calls.calls.clear()
     gc.collect()
     assert resident_mb() - before < 8

@@ -17,7 +17,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.config import LogSettings
 from pipeline.errors import LogFullError
-from pipeline.log.message_log import Entry, Stored
+from pipeline.log.message_log import Entry, Stored, Topic
 from pipeline.log.open import open_log
 from pipeline.records import (
     DeadLetter,
@@ -35,6 +35,7 @@ from pipeline.transforms.decode import Decode, Decoded
 from pipeline.transforms.deduplicate import Deduplicate, Seen
 from pipeline.transforms.encode import Encode, _Encode
 from pipeline.transforms.held import Held
+from pipeline.transforms.positions import Place, bounds_of, next_claim
 from pipeline.transforms.read import Read, claim_entry
 from pipeline.transforms.tag import Tag, Tagged, TaggerHandler
 from pipeline.transforms.write import Write, WriteDeadLetters
@@ -182,21 +183,42 @@ def test_deduplicate_lets_a_slice_pass_that_is_tried_again() -> None:
     assert again == first
 
 
+def place(offset: int, partition: int = 0, topic: Topic = "messages") -> Stored:
+    return Stored(topic, partition, offset, "k", b"", NOW)
+
+
 def test_the_memory_of_keys_is_bounded_and_keeps_the_recent() -> None:
     seen = Seen(capacity=2)
     a, b, c = (("s", name, 0) for name in "abc")
-    assert not seen.repeats(a, 0, 1)
-    assert not seen.repeats(b, 0, 2)
-    assert seen.repeats(a, 0, 3)
-    assert not seen.repeats(c, 0, 4)
-    assert seen.repeats(a, 0, 5)
-    assert not seen.repeats(b, 0, 6)
+    assert not seen.repeats(a, place(1))
+    assert not seen.repeats(b, place(2))
+    assert seen.repeats(a, place(3))
+    assert not seen.repeats(c, place(4))
+    assert seen.repeats(a, place(5))
+    assert not seen.repeats(b, place(6))
 
 
-def test_a_key_in_another_partition_is_no_repetition() -> None:
+KEY = ("s", "a", 0)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [place(1, topic="history"), place(9, topic="history"), place(1, 7), place(9, 7)],
+    ids=lambda stored: ":".join(map(str, stored[:3])),
+)
+def test_a_key_in_another_topic_or_partition_is_a_repetition(first: Stored) -> None:
     seen = Seen()
-    assert not seen.repeats(("s", "a", 0), 0, 1)
-    assert not seen.repeats(("s", "a", 0), 1, 2)
+    assert not seen.repeats(KEY, first)
+    for again in (place(5), place(5)):
+        assert seen.repeats(KEY, again)
+    assert not seen.repeats(KEY, first)
+
+
+def test_a_key_met_earlier_than_before_is_that_of_a_job_set_back() -> None:
+    seen = Seen()
+    assert not seen.repeats(KEY, place(9))
+    assert not seen.repeats(KEY, place(3))
+    assert seen.repeats(KEY, place(9))
 
 
 def test_tag_gives_flagged_marks_only() -> None:
@@ -371,6 +393,10 @@ def test_a_full_log_fails_the_run_as_what_it_is() -> None:
         run(Write(held(log), "tagged"), [Entry("k", b"v")])
 
 
+LIVE: Place = ("messages", 0)
+HISTORY: Place = ("history", 0)
+
+
 def read(log: MemoryLog) -> list[bytes]:
     results, _, _ = run(Read(held(log)), [])
     return [record.value for record in results]
@@ -384,23 +410,33 @@ def filled_log(count: int) -> MemoryLog:
 
 def test_read_finds_the_claimed_slice_and_no_more() -> None:
     log = filled_log(2_500)
-    log.append("cursors", [claim_entry({"0": (10, 2_210)})])
+    log.append("cursors", [claim_entry({LIVE: (10, 2_210)})])
     assert read(log) == [b"%d" % number for number in range(10, 2_210)]
 
 
 def test_read_obeys_the_newest_claim() -> None:
     log = filled_log(9)
-    log.append("cursors", [claim_entry({"0": (0, 5)}), claim_entry({"0": (5, 7)})])
+    log.append("cursors", [claim_entry({LIVE: (0, 5)}), claim_entry({LIVE: (5, 7)})])
     assert read(log) == [b"5", b"6"]
 
 
 def test_a_slice_that_retention_took_is_read_as_far_as_it_is_left() -> None:
     log = filled_log(9)
     log._kept["messages"] = log._kept["messages"][4:]
-    log.append("cursors", [claim_entry({"0": (0, 6)})])
+    log.append("cursors", [claim_entry({LIVE: (0, 6)})])
     assert read(log) == [b"4", b"5"]
     log._kept["messages"] = log._kept["messages"][4:]
     assert read(log) == []
+
+
+def test_read_finds_every_claimed_topic_the_more_urgent_first() -> None:
+    log = filled_log(5)
+    log.append("history", [Entry("k", b"old %d" % number) for number in range(5)])
+    claim = next_claim({LIVE: 1, HISTORY: 2}, bounds_of(log), 6)
+    log.append("cursors", [claim_entry(claim)])
+    assert read(log) == [b"1", b"2", b"3", b"4", b"old 2", b"old 3"]
+    (_, _, _, _, old, _), _, _ = run(Read(held(log)), [])
+    assert (old.topic, old.partition, old.offset) == ("history", 0, 2)
 
 
 EXAMPLES = {
