@@ -13,12 +13,16 @@ from pipeline.errors import WarehouseError
 from pipeline.log.message_log import MessageLog, Stored, Topic
 from pipeline.log.open import open_log
 from pipeline.records import Message, Pulse, Record, decode
+from pipeline.transforms.positions import (
+    SOURCES,
+    Positions,
+    bounds_of,
+    committed,
+    decode_positions,
+)
 
 RATE_WINDOW = timedelta(minutes=1)
 PULSES_READ = 5_000
-
-Positions = dict[str, dict[str, int]]
-"""topic -> partition -> next offset, as the jobs keep it on `cursors`."""
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
@@ -33,10 +37,15 @@ class SourceStatus(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Counts of records, rates a second over the last minute, ages in seconds."""
+    """Counts of records, rates a second over the last minute, ages in seconds.
+
+    `messages` are those of live and history. `history_waiting` is the part of
+    `waiting_to_be_tagged` that is tagged only while nothing live waits.
+    """
 
     messages: int
     waiting_to_be_tagged: int
+    history_waiting: int
     waiting_to_be_loaded: int
     messages_per_s: float
     tagged_per_s: float
@@ -55,17 +64,15 @@ def read_status(config: Config, now: datetime) -> Status:
     """
     log = open_log(config.log)
     try:
-        positions = {
-            job: msgspec.json.decode(value, type=Positions)
-            for job, value in log.latest("cursors").items()
-            if job in ("process", "load")
-        }
-        newest = _newest(log, "messages")
+        tagged = committed(log)
+        loaded = decode_positions(log.latest("cursors").get("load", b"{}"))
+        newest = _newest(log)
         return Status(
-            messages=_written(log, "messages"),
-            waiting_to_be_tagged=_lag(log, "messages", positions.get("process", {})),
-            waiting_to_be_loaded=_lag(log, "tagged", positions.get("load", {})),
-            messages_per_s=_rate(log, "messages", now),
+            messages=sum(_written(log, topic) for topic in SOURCES),
+            waiting_to_be_tagged=sum(_lag(log, topic, tagged) for topic in SOURCES),
+            history_waiting=_lag(log, "history", tagged),
+            waiting_to_be_loaded=_lag(log, "tagged", loaded),
+            messages_per_s=sum(_rate(log, topic, now) for topic in SOURCES),
             tagged_per_s=_rate(log, "tagged", now),
             dead_letters=_written(log, "dead-letters"),
             newest_message_age_s=(now - newest).total_seconds() if newest else None,
@@ -81,6 +88,7 @@ def render(status: Status) -> str:
     lines = [
         f"messages      {status.messages:,} ({status.messages_per_s:.1f}/s)",
         f"to be tagged  {status.waiting_to_be_tagged:,} ({status.tagged_per_s:.1f}/s)",
+        f"  of history  {status.history_waiting:,}",
         f"to be loaded  {status.waiting_to_be_loaded:,}",
         f"dead letters  {status.dead_letters:,}",
         f"newest        {_age(status.newest_message_age_s)}",
@@ -108,9 +116,8 @@ def _written(log: MessageLog, topic: Topic) -> int:
 
 
 def _lag(log: MessageLog, topic: Topic, positions: Positions) -> int:
-    done = positions.get(topic, {})
     return sum(
-        max(0, end - max(first, done.get(str(partition), 0)))
+        max(0, end - max(first, positions.get((topic, partition), 0)))
         for partition, (first, end) in log.bounds(topic).items()
     )
 
@@ -138,10 +145,11 @@ def _first_after(log: MessageLog, topic: Topic, partition: int, since: datetime)
     return low
 
 
-def _newest(log: MessageLog, topic: Topic) -> datetime | None:
+def _newest(log: MessageLog) -> datetime | None:
+    """When the newest of what came last was sent, in any partition of any source."""
     sent = (
         message.sent_at
-        for partition, (_, end) in log.bounds(topic).items()
+        for (topic, partition), (_, end) in bounds_of(log).items()
         for message in _decoded(log.read(topic, partition, max(0, end - 1), 1), Message)
     )
     return max(sent, default=None)

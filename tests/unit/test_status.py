@@ -86,6 +86,44 @@ def test_lag_is_what_each_job_has_before_it(tmp_path: Path) -> None:
     assert "5 minutes ago" in render(status)
 
 
+def test_what_waits_as_history_is_told_beside_the_rest(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    append(config, "messages", *map(message, range(3)))
+    append(config, "history", *map(message, range(30)))
+    put_position(config, "process", {"messages": {"0": 1}, "history": {"0": 10}})
+    status = read_status(config, datetime.now(UTC))
+    assert (status.waiting_to_be_tagged, status.history_waiting) == (22, 20)
+    assert (status.messages, status.messages_per_s) == (33, 33 / 60)
+    assert "to be tagged  22 (0.0/s)\n  of history  20\n" in render(status)
+
+
+def test_positions_of_before_there_was_history_leave_it_all_waiting(
+    tmp_path: Path,
+) -> None:
+    config = configured(tmp_path)
+    append(config, "messages", message(1))
+    append(config, "history", message(2))
+    put_position(config, "process", {"messages": {"0": 1}})
+    status = read_status(config, NOW)
+    assert (status.waiting_to_be_tagged, status.history_waiting) == (1, 1)
+
+
+def test_the_newest_message_is_that_of_either_topic(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    append(config, "history", message(1))
+    age = read_status(config, datetime.now(UTC)).newest_message_age_s
+    assert age is not None
+    assert 300 <= age < 320
+
+
+def test_what_a_streaming_engine_tagged_waits_no_more(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    append(config, "messages", *map(message, range(3)))
+    put_position(config, "process", {"messages": {"0": 1}})
+    put_position(config, "process/7", {"messages": {"0": 3}})
+    assert read_status(config, NOW).waiting_to_be_tagged == 0
+
+
 def test_an_hour_without_messages_has_no_rate(tmp_path: Path) -> None:
     config = configured(tmp_path)
     append(config, "messages", message(1))
