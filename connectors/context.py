@@ -3,14 +3,20 @@
 It is a function of the source's own messages and nothing else, so that the same
 messages get the same context in an undisturbed run and after any crash. For this the
 memory reaches back over a fixed number of messages, and is rebuilt from the log.
+
+A source's messages lie in several partitions of two topics, and even a thread may: what
+is said live may answer what was backfilled. Each partition has its own order; between
+them `seen_at` tells it, which no two messages of a page share.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from heapq import merge
+from operator import attrgetter
 from typing import NamedTuple
 
-from pipeline.log.message_log import MessageLog, Stored
-from pipeline.records import Message, decode
+from pipeline.log.message_log import MessageLog, Stored, Topic
+from pipeline.records import Message, MessageKey, decode
 
 TEXTS = 3
 CHARACTERS = 1_000
@@ -18,6 +24,8 @@ REMEMBERED = 20_000
 """Messages of a source that its memory reaches back over."""
 
 _SCANNED = 200_000
+"""Records of a topic, other sources' too, that are searched for them."""
+
 _CHUNK = 2_000
 
 Positions = Mapping[str, int]
@@ -83,7 +91,9 @@ class ThreadMemory:
             self._threads.popitem(last=False)
 
 
-def recall(log: MessageLog, source: str, until: Positions) -> ThreadMemory:
+def recall(
+    log: MessageLog, source: str, until: Mapping[Topic, Positions]
+) -> ThreadMemory:
     """The memory of `source` as it was when it had published up to `until`.
 
     What lies behind belongs to a page that a crash cut off and that will come again.
@@ -92,20 +102,30 @@ def recall(log: MessageLog, source: str, until: Positions) -> ThreadMemory:
         LogError: the log cannot be read.
     """
     # Newest first, because a page published twice counts where it stands last.
-    newest: dict[tuple[str, str, int], tuple[Stored, Message]] = {}
-    for partition in log.bounds("messages"):
-        for stored in _backwards(log, partition, until.get(str(partition), 0)):
-            message = _threaded(stored, source)
-            if message is not None:
-                newest.setdefault(message.key, (stored, message))
-            if len(newest) >= REMEMBERED:
-                break
+    newest: dict[tuple[MessageKey, bool], Message] = {}
+    partitions = _partitions(log, source, until)
+    for message in merge(*partitions, key=attrgetter("seen_at"), reverse=True):
+        # A deletion may share its key with what it deletes.
+        newest.setdefault((message.key, message.deleted), message)
+        if len(newest) >= REMEMBERED:
+            break
     memory = ThreadMemory()
-    for _, message in sorted(
-        newest.values(), key=lambda pair: (pair[0].at, pair[0].offset)
-    ):
+    for message in reversed(newest.values()):
         memory.remember(message)
     return memory
+
+
+def _partitions(
+    log: MessageLog, source: str, until: Mapping[Topic, Positions]
+) -> Iterator[Iterator[Message]]:
+    """Of each partition, what the source said in threads, newest first."""
+    for topic, positions in until.items():
+        bounds = log.bounds(topic)
+        for partition, (kept, _) in bounds.items():
+            end = positions.get(str(partition), 0)
+            first = max(kept, end - _SCANNED // len(bounds))
+            records = _backwards(log, topic, partition, first, end)
+            yield (said for stored in records if (said := _threaded(stored, source)))
 
 
 def _threaded(stored: Stored, source: str) -> Message | None:
@@ -119,18 +139,21 @@ def _threaded(stored: Stored, source: str) -> Message | None:
     return message if message.thread else None
 
 
-def _backwards(log: MessageLog, partition: int, end: int) -> Iterator[Stored]:
-    first = max(log.bounds("messages")[partition][0], end - _SCANNED)
+def _backwards(
+    log: MessageLog, topic: Topic, partition: int, first: int, end: int
+) -> Iterator[Stored]:
     while end > first:
         start = max(first, end - _CHUNK)
-        yield from reversed(_slice(log, partition, start, end))
+        yield from reversed(_slice(log, topic, partition, start, end))
         end = start
 
 
-def _slice(log: MessageLog, partition: int, start: int, end: int) -> list[Stored]:
+def _slice(
+    log: MessageLog, topic: Topic, partition: int, start: int, end: int
+) -> list[Stored]:
     records: list[Stored] = []
     while start < end:
-        read = log.read("messages", partition, start, end - start)
+        read = log.read(topic, partition, start, end - start)
         read = [stored for stored in read if stored.offset < end]
         if not read:
             break

@@ -3,6 +3,9 @@
 A crash between the two repeats one page, which the messages' keys make harmless. A
 source that fails is asked again, later and later; the others do not notice. What a
 source does, its pulses say at every change and at least once a minute.
+
+What is said live goes to the topic `messages`, what was old when it was read to
+`history`: so a backfill stands in nobody's way.
 """
 
 import asyncio
@@ -10,14 +13,14 @@ import random
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import structlog
 
-from connectors.context import ThreadMemory, recall
+from connectors.context import Positions, ThreadMemory, recall
 from connectors.edge import Edge
 from connectors.offload import in_thread
 from connectors.source import Cursor, Page, Source
@@ -32,8 +35,15 @@ FIRST_BACK_OFF_S = 2.0
 LONGEST_BACK_OFF_S = 900.0
 LONGEST_REST_S = 24 * 3600.0
 """No source is left alone for longer, whatever it asks for."""
+LIVE_WITHIN = timedelta(days=1)
+"""What was sent longer ago when it is seen is history.
+
+A day, because no source that is followed lags that far behind, be it that it was left
+alone or that an outage took the night; and what comes a day late can wait a while more.
+"""
 
 _STOP_POLL_S = 0.1
+_MICROSECOND = timedelta(microseconds=1)
 _LAST_PAGE_S = 1.5
 """What a page that is being published gets to end when asked to stop."""
 
@@ -51,21 +61,40 @@ class SavedCursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the log keeps of a source, under the key `source/NAME`.
 
     `published` says, per partition, behind which offset of `messages` nothing of the
-    source was written when the cursor was saved.
+    source was written when the cursor was saved; `published_history` says it of
+    `history`.
     """
 
     cursor: Cursor | None = None
     messages: int = 0
     dead_letters: int = 0
     published: dict[str, int] = msgspec.field(default_factory=dict)
+    published_history: dict[str, int] = msgspec.field(default_factory=dict)
+
+    @property
+    def positions(self) -> dict[Topic, Positions]:
+        """What was published, as `recall` wants it."""
+        return {"messages": self.published, "history": self.published_history}
 
 
 class _Batch(msgspec.Struct):
     """A page as it goes to the log."""
 
-    messages: list[Entry]
-    dead_letters: list[Entry]
-    newest: datetime | None
+    messages: list[Entry] = msgspec.field(default_factory=list)
+    history: list[Entry] = msgspec.field(default_factory=list)
+    dead_letters: list[Entry] = msgspec.field(default_factory=list)
+    newest: datetime | None = None
+
+    @property
+    def count(self) -> int:
+        """Messages of either topic."""
+        return len(self.messages) + len(self.history)
+
+    def add(self, message: Message, entry: Entry) -> None:
+        """Add `message` to the topic that its age makes its own."""
+        late = message.seen_at - message.sent_at > LIVE_WITHIN
+        (self.history if late else self.messages).append(entry)
+        self.newest = _latest(self.newest, message.sent_at)
 
 
 class _Drive:
@@ -182,41 +211,39 @@ class Runner:
     async def _publish(self, drive: _Drive, page: Page) -> None:
         batch = await in_thread(self._prepared, drive, page)
         await self._append("messages", batch.messages)
+        await self._append("history", batch.history)
         await self._append("dead-letters", batch.dead_letters)
         saved = await in_thread(self._saved, drive.saved, page, batch)
         if saved != drive.saved:
             entry = Entry(_key(drive.source), msgspec.json.encode(saved))
             await self._append("cursors", [entry])
         drive.saved = saved
-        drive.tally.messages += len(batch.messages)
+        drive.tally.messages += batch.count
         drive.tally.dead_letters += len(batch.dead_letters)
-        drive.unpulsed += len(batch.messages)
+        drive.unpulsed += batch.count
         drive.newest = _latest(drive.newest, batch.newest)
         self._on_page(drive.source.name, drive.tally)
 
     def _prepared(self, drive: _Drive, page: Page) -> _Batch:
         now, source = self._clock(), drive.source
-        entries, newest = [], None
+        batch = _Batch()
         letters = [self._edge.unreadable(refusal, now) for refusal in page.refusals]
-        for raw in page.messages:
+        for number, raw in enumerate(page.messages):
+            # The log tells by it which came first, whatever topic each went to.
+            seen_at = now + number * _MICROSECOND
             try:
-                message = self._edge.message(raw, source, now)
-                entries.append(self._entry(drive, message))
+                message = self._edge.message(raw, source, seen_at)
+                batch.add(message, self._entry(drive, message))
             except ValueError as error:
                 letters.append(self._edge.refused(raw, str(error), now))
-            else:
-                newest = _latest(newest, message.sent_at)
-        return _Batch(
-            messages=entries,
-            dead_letters=[Entry(source.name, encode(letter)) for letter in letters],
-            newest=newest,
-        )
+        batch.dead_letters = [Entry(source.name, encode(letter)) for letter in letters]
+        return batch
 
     def _entry(self, drive: _Drive, message: Message) -> Entry:
         if message.thread:
             if drive.memory is None:
-                saved = drive.saved.published
-                drive.memory = recall(self._log, drive.source.name, saved)
+                published = drive.saved.positions
+                drive.memory = recall(self._log, drive.source.name, published)
             context = drive.memory.context(message)
             if context:
                 message = msgspec.structs.replace(message, context=context)
@@ -227,16 +254,19 @@ class Runner:
         return Entry(message.partition_key, value)
 
     def _saved(self, saved: SavedCursor, page: Page, batch: _Batch) -> SavedCursor:
-        published = saved.published
-        if batch.messages:
-            bounds = self._log.bounds("messages")
-            published = {str(partition): end for partition, (_, end) in bounds.items()}
         return SavedCursor(
             cursor=page.cursor,
-            messages=saved.messages + len(batch.messages),
+            messages=saved.messages + batch.count,
             dead_letters=saved.dead_letters + len(batch.dead_letters),
-            published=published,
+            published=self._ends("messages") if batch.messages else saved.published,
+            published_history=(
+                self._ends("history") if batch.history else saved.published_history
+            ),
         )
+
+    def _ends(self, topic: Topic) -> dict[str, int]:
+        bounds = self._log.bounds(topic)
+        return {str(partition): end for partition, (_, end) in bounds.items()}
 
     async def _append(self, topic: Topic, entries: list[Entry]) -> None:
         """Append, however long the log has no room for it."""

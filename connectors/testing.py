@@ -8,7 +8,7 @@ import msgspec
 from connectors.source import Cursor, Page, RawMessage, Refusal
 from pipeline.records import Kind
 
-_SENT = datetime(2024, 1, 1, 12, tzinfo=UTC)
+_SENT = datetime(2024, 5, 31, 12, tzinfo=UTC)
 
 
 class FakeSource:

@@ -77,8 +77,9 @@ def stored(config: Config, topic: Topic) -> Iterator[Stored]:
         log.close()
 
 
-def messages(config: Config) -> list[Message]:
-    return [decode(record.value, Message) for record in stored(config, "messages")]
+def messages(config: Config, topic: Topic = "history") -> list[Message]:
+    """Of `topic`: archives are old, so theirs are history."""
+    return [decode(record.value, Message) for record in stored(config, topic)]
 
 
 def letters(config: Config) -> list[DeadLetter]:
@@ -110,6 +111,20 @@ def test_real_text_keeps_no_address_and_its_threads_have_context(
     assert not any("@gmail.com" in message.text for message in found)
     assert sum(bool(message.context) for message in found) > len(found) / 2
     assert all(sum(map(len, message.context)) <= 1_000 for message in found)
+
+
+def test_an_archive_that_reaches_to_now_is_history_but_for_its_last_day(
+    config: Config, tmp_path: Path
+) -> None:
+    now = int(time.time())
+    path = tmp_path / "to-now.jsonl"
+    path.write_bytes(
+        b"".join(line(hours, ts=now - 3_600 * hours) for hours in range(72, 0, -1))
+    )
+    assert replayed(config, path).messages == 72
+    assert [int(message.id) for message in messages(config)] == [*range(72, 23, -1)]
+    live = messages(config, "messages")
+    assert [int(message.id) for message in live] == [*range(23, 0, -1)]
 
 
 def broken_input(path: Path) -> Path:
@@ -307,11 +322,16 @@ def start(config: Config, files: list[Path]) -> subprocess.Popen[bytes]:
 
 def first_told(config: Config) -> dict[tuple[str, str, int], Message]:
     """Each message as it stands first on the log, but for when it was seen."""
-    epoch = datetime(2024, 1, 1, tzinfo=UTC)
+    then = datetime(2200, 1, 1, tzinfo=UTC)
     told: dict[tuple[str, str, int], Message] = {}
-    for message in messages(config):
-        told.setdefault(message.key, msgspec.structs.replace(message, seen_at=epoch))
+    for message in messages(config, "messages") + messages(config):
+        told.setdefault(message.key, msgspec.structs.replace(message, seen_at=then))
     return told
+
+
+def old_and_new(number: int) -> bytes:
+    """A line of an archive in which what is old and what is new take turns."""
+    return line(number, **{"ts": int(time.time())} if number % 3 == 0 else {})
 
 
 def test_a_replay_killed_at_any_moment_ends_like_an_undisturbed_one(
@@ -321,7 +341,7 @@ def test_a_replay_killed_at_any_moment_ends_like_an_undisturbed_one(
     for number, file in enumerate(files):
         with gzip.open(file, "wb", 1) as opened:
             numbers = range(number * 20_000, (number + 1) * 20_000)
-            opened.writelines(map(line, numbers))
+            opened.writelines(map(old_and_new, numbers))
     undisturbed, killed = (
         Config(log=LogSettings(url=f"sqlite:{tmp_path}/{name}.sqlite"))
         for name in ("undisturbed", "killed")
@@ -335,5 +355,5 @@ def test_a_replay_killed_at_any_moment_ends_like_an_undisturbed_one(
         process.wait()
     assert start(killed, files).wait(120) == 0
     assert first_told(killed) == first_told(undisturbed)
-    repeated = len(messages(killed)) - 60_000
+    repeated = len(messages(killed) + messages(killed, "messages")) - 60_000
     assert 0 <= repeated <= KILLS * 5_000

@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,6 +33,7 @@ from pipeline.records import DeadLetter, Message, Pulse, decode
 from pipeline.testing import MemoryLog
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=300)
 SECRET = b"a secret of more than 32 characters"
 
 
@@ -75,12 +77,12 @@ def run(
     return asyncio.run(runner.run(sources, stop, once=once))
 
 
-def texts(log: MemoryLog) -> list[str]:
-    return [message.text for message in messages(log)]
+def texts(log: MemoryLog, topic: Topic = "messages") -> list[str]:
+    return [message.text for message in messages(log, topic)]
 
 
-def messages(log: MemoryLog) -> list[Message]:
-    return [decode(r.value, Message) for r in log.read("messages", 0, 0, 10_000)]
+def messages(log: MemoryLog, topic: Topic = "messages") -> list[Message]:
+    return [decode(r.value, Message) for r in log.read(topic, 0, 0, 10_000)]
 
 
 def pulses(log: MemoryLog) -> list[Pulse]:
@@ -106,13 +108,53 @@ def test_pages_are_published_in_order_and_the_cursor_saved() -> None:
     tallies = run(log, FakeSource(steps("a", "b", "c")))
     assert texts(log) == ["a", "b", "c"]
     assert tallies == {"fake": Tally(messages=3, dead_letters=0)}
-    assert saved(log) == SavedCursor("3", 3, 0, {"0": 3})
+    assert saved(log) == SavedCursor("3", 3, 0, {"0": 3}, {})
 
 
 def test_a_message_is_filed_under_its_thread() -> None:
     log = MemoryLog()
     run(log, FakeSource([[raw_message("a", thread="t")]]))
     assert log.read("messages", 0, 0, 1)[0].key == "fake/#test/t"
+
+
+@pytest.mark.parametrize(
+    ("hours", "topic"), [(0, "messages"), (24, "messages"), (24.001, "history")]
+)
+def test_what_was_sent_more_than_a_day_before_it_was_seen_is_history(
+    hours: float, topic: Topic
+) -> None:
+    log = MemoryLog()
+    sent_at = NOW - timedelta(hours=hours)
+    run(log, FakeSource([[raw_message("a", sent_at=sent_at)]]))
+    found = {t: texts(log, t) for t in ("messages", "history")}
+    assert found == {"messages": [], "history": []} | {topic: ["a"]}
+
+
+@pytest.mark.parametrize("change", [{"revision": 7}, {"deleted": True}])
+def test_edits_and_deletions_go_by_the_same_rule(change: dict[str, Any]) -> None:
+    log = MemoryLog()
+    old = raw_message("old", sent_at=LONG_AGO, **change)
+    run(log, FakeSource([[old, raw_message("new", **change)]]))
+    assert (texts(log), texts(log, "history")) == (["new"], ["old"])
+
+
+def test_a_cursor_of_before_there_was_history_still_counts() -> None:
+    log = MemoryLog()
+    said = [[raw_message(text, thread="t")] for text in "abc"]
+    run(log, FakeSource(said[:2]))
+    before = msgspec.json.decode(log.latest("cursors")["source/fake"])
+    del before["published_history"]
+    log.append("cursors", [Entry("source/fake", msgspec.json.encode(before))])
+    run(log, FakeSource(said))
+    assert messages(log)[2].context == ("a", "b")
+
+
+def test_history_counts_as_published() -> None:
+    log = MemoryLog()
+    page = [raw_message("old", sent_at=LONG_AGO), raw_message("new")]
+    assert run(log, FakeSource([page])) == {"fake": Tally(2, 0)}
+    assert saved(log) == SavedCursor("1", 2, 0, {"0": 1}, {"0": 1})
+    assert pulses(log)[0].messages == 2
 
 
 def test_a_second_run_goes_on_behind_the_first() -> None:
@@ -188,6 +230,62 @@ def test_a_crash_between_publish_and_cursor_repeats_one_page(nth: int) -> None:
     found = messages(log)
     assert len(found) == 10
     assert set(found) == set(messages(undisturbed))
+
+
+def mixed(pages: int) -> list[Sequence[Refusal]]:
+    """Pages in which what is old and what is new speak by turns in two threads."""
+    return [
+        [  # type: ignore[misc]
+            raw_message(
+                f"{page}{letter}",
+                thread="t" if letter in "abd" else "u",
+                sent_at=LONG_AGO if letter in "bce" else NOW - timedelta(hours=1),
+            )
+            for letter in "abcdef"
+        ]
+        for page in range(pages)
+    ]
+
+
+def told(log: MemoryLog) -> set[tuple[str, tuple[str, ...]]]:
+    """Each text with its context, of both topics."""
+    return {
+        (message.text, message.context)
+        for topic in ("messages", "history")
+        for message in messages(log, topic)  # type: ignore[arg-type]
+    }
+
+
+def test_context_does_not_mind_which_topic_a_message_goes_to() -> None:
+    log = MemoryLog()
+    run(log, FakeSource(mixed(1)))
+    assert ("0d", ("0a", "0b")) in told(log)
+    assert ("0f", ("0c", "0e")) in told(log)
+
+
+@pytest.mark.parametrize("topic", ["messages", "history", "cursors"])
+@pytest.mark.parametrize("nth", range(1, 4))
+def test_a_crash_amid_old_and_new_changes_no_context(topic: Topic, nth: int) -> None:
+    undisturbed, log, time = MemoryLog(), CrashingLog(topic, nth), Time()
+    run(undisturbed, FakeSource(mixed(4)))
+    with pytest.raises(LogError, match="crashed"):
+        run(log, FakeSource(mixed(4), pause_s=1.0), time=time)
+    run(log, FakeSource(mixed(4), pause_s=1.0), time=time)
+    assert told(log) == told(undisturbed)
+
+
+@pytest.mark.parametrize("nth", range(1, 4))
+def test_a_page_that_turned_to_history_while_nobody_ran_changes_no_context(
+    nth: int,
+) -> None:
+    undisturbed, log, time = MemoryLog(), CrashingLog("cursors", nth), Time()
+    run(undisturbed, FakeSource(mixed(4)))
+    with pytest.raises(LogError, match="crashed"):
+        run(log, FakeSource(mixed(4), pause_s=1.0), time=time)
+    time.now += timedelta(days=2)
+    run(log, FakeSource(mixed(4), pause_s=1.0), time=time)
+    assert "3a" in texts(log, "history")
+    assert told(log) == told(undisturbed)
 
 
 def test_a_crash_before_publishing_repeats_nothing() -> None:
