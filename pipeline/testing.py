@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from pipeline.clock import utc_now
 from pipeline.errors import LogFullError
 from pipeline.log.message_log import COMPACTED, TOPICS, Entry, Stored, Topic
 from pipeline.records import Mark
@@ -21,7 +22,7 @@ class MemoryLog:
         *,
         max_age: timedelta = timedelta(days=30),
         max_bytes: int = 10**9,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.full = False
         self._max_age = max_age

@@ -3,13 +3,13 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 
 from connectors.build import build
 from connectors.edge import Edge
 from connectors.runner import Runner, Tally
 from connectors.source import Source
 from pipeline import config as configuration
+from pipeline.clock import utc_now
 from pipeline.config import Config
 from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.stop import Stop
@@ -27,7 +27,7 @@ def connect(
         LogError: the log cannot be used.
         GroundswellError: with `once`, a source failed; the others were read.
     """
-    sources = [build(settings, now) for settings in config.sources]
+    sources = [build(settings, utc_now) for settings in config.sources]
     with exclusive(lock_path(config, "connect"), "connect"):
         drive(config, environ, sources, stop, once=once)
 
@@ -47,20 +47,15 @@ def drive(  # noqa: PLR0913 - what the two jobs that read sources differ in
         GroundswellError: see `connect`.
     """
     edge = Edge(configuration.secret(config, environ))
-    log = open_log(config.log)
+    log = open_log(config.log, stop.is_set)
     try:
         runner = Runner(
             log,
             edge,
-            clock=now,
+            clock=utc_now,
             jitter=random.Random(),  # noqa: S311 - spreads requests, guards nothing
             on_page=on_page,
         )
         return asyncio.run(runner.run(sources, stop.is_set, once=once))
     finally:
         log.close()
-
-
-def now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)

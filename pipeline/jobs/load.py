@@ -4,16 +4,18 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
 import msgspec
 import structlog
 
+from pipeline.clock import utc_now
 from pipeline.config import Config
 from pipeline.jobs.forecasting import Forecaster, Forecasting, forecast
 from pipeline.jobs.lock import exclusive, lock_path
+from pipeline.jobs.pace import Pace
 from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Entry, MessageLog
 from pipeline.log.open import open_log
@@ -47,7 +49,7 @@ def load(config: Config, stop: Stop, *, once: bool = False) -> None:
     with (
         exclusive(lock_path(config, "load"), "load"),
         _private_files(),
-        closing(open_log(config.log)) as message_log,
+        closing(open_log(config.log, stop.is_set)) as message_log,
         closing(open_warehouse(path)) as connection,
     ):
         job = LoadJob(config, message_log, connection)
@@ -84,7 +86,7 @@ class LoadJob:
         message_log: MessageLog,
         connection: duckdb.DuckDBPyConnection,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = utc_now,
         forecaster: Forecaster = forecast,
     ) -> None:
         self._settings = config.warehouse
@@ -117,8 +119,8 @@ class LoadJob:
 
     def follow(self, stop: Stop) -> None:
         """Load what comes, forecast and publish now and then, until `stop`."""
-        publication = _Pace(self._settings.publish_every_s)
-        report = _Pace(REPORT_EVERY_S)
+        publication = Pace(self._settings.publish_every_s)
+        report = Pace(REPORT_EVERY_S)
         try:
             while not stop.is_set():
                 more = self._load_batches()
@@ -188,21 +190,3 @@ def _published_labels(config: Config) -> list[Label]:
         for label in load_labels()
         if not label.default_off or config.privacy.suicidality
     ]
-
-
-class _Pace:
-    """Says when it is time again, at once at first."""
-
-    def __init__(self, every_s: float) -> None:
-        self._every_s = every_s
-        self._next = time.monotonic()
-
-    def due(self) -> bool:
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self._every_s
-        return True
-
-    def rest(self, seconds: float) -> None:
-        self._next = max(self._next, time.monotonic() + seconds)

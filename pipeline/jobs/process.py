@@ -62,7 +62,7 @@ def process(
     """
     with exclusive(lock_path(config, "process"), "process"):
         batch = MicroBatch(
-            partial(open_log, config.log),
+            partial(open_log, config.log, stop.is_set),
             partial(
                 load_tagger,
                 config.tagging,
@@ -87,7 +87,7 @@ class _Job:
         self._batch = batch
         self._stop = stop
         self._clock = clock
-        self._positions: dict[Place, int] | None = None
+        self._positions: dict[Place, int] = {}
         self._size = min(FIRST_SIZE, settings.batch)
         self._report = _Report()
         self._space = _Space(stop)
@@ -124,16 +124,20 @@ class _Job:
             log.info("retention-enforced", dropped=dropped)
 
     def _positions_within(self, bounds: Bounds) -> dict[Place, int]:
-        if self._positions is None:
-            positions = committed(self._batch.log)
-            adopt(self._batch.log)
-            self._positions = positions
+        if not self._positions:
+            self._take_over()
         for place, (first, end) in bounds.items():
             position = self._positions.setdefault(place, first)
             if not first <= position <= end:
                 _tell_what_is_gone(place, position, first, end)
                 self._positions[place] = first
         return self._positions
+
+    def _take_over(self) -> None:
+        """Go on from where tagging stopped, be it ours or a streaming engine's."""
+        positions = committed(self._batch.log)
+        adopt(self._batch.log)
+        self._positions = positions
 
     def _process(self, claim: Claim) -> None:
         begun = time.monotonic()
@@ -146,9 +150,8 @@ class _Job:
             self._resize(claimed / seconds)
 
     def _commit(self, claim: Claim) -> None:
-        positions = (self._positions or {}) | {
-            place: end for place, (_, end) in claim.items()
-        }
+        ends = {place: end for place, (_, end) in claim.items()}
+        positions = self._positions | ends
         self._batch.log.append("cursors", [Entry(KEY, encode_positions(positions))])
         self._positions = positions
 

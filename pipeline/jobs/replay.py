@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from connectors.replay import ReplaySource
 from connectors.runner import Tally
+from pipeline.clock import utc_now
 from pipeline.config import Config, ReplaySettings
 from pipeline.errors import InputError
-from pipeline.jobs.connect import drive, now
+from pipeline.jobs.connect import drive
 from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.stop import Stop
 
@@ -51,7 +52,7 @@ def replay(
         BusyError: another process replays under the same name.
         GroundswellError: see `connect`.
     """
-    source = ReplaySource(settings, now)
+    source = ReplaySource(settings, utc_now)
     source.check()
     with (
         exclusive(lock_path(config, f"replay-{settings.name}"), "replay", grace_s=1.0),

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import structlog
 from kafka import TopicPartition, errors
 
+from pipeline.clock import utc_now
 from pipeline.config import LogSettings
 from pipeline.log.kafka_brokers import Brokers
 from pipeline.log.kafka_reader import Reader
@@ -29,10 +30,6 @@ _CHUNK = 10_000
 T = TypeVar("T")
 
 log = structlog.get_logger()
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _never() -> bool:
@@ -55,7 +52,7 @@ class KafkaLog:
         self,
         settings: LogSettings,
         *,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
         stopped: Callable[[], bool] = _never,
     ) -> None:
         self._brokers = Brokers(settings.brokers, settings.kafka, stopped)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipeline.clock import utc_now
 from pipeline.errors import LogError, LogFullError
 from pipeline.log.message_log import COMPACTED, TOPICS, Entry, Stored, Topic
 
@@ -52,10 +53,6 @@ _REMEDIES = {
 }
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class SqliteLog:
     """A message log in one SQLite file; safe between threads and processes.
 
@@ -77,7 +74,7 @@ class SqliteLog:
         *,
         max_age: timedelta,
         max_bytes: int,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._path = path
         self._tables = {topic: f"{prefix}.{topic}" for topic in TOPICS}
