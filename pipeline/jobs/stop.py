@@ -16,6 +16,10 @@ class Stop:
         self._event = threading.Event()
         self._parent: int | None = None
 
+    def __reduce__(self) -> tuple[type["Stop"], tuple[()]]:
+        """What is pickled into another process is asked to end by nobody yet."""
+        return Stop, ()
+
     def watch_signals(self) -> None:
         """Set on SIGTERM and SIGINT; call it from the main thread."""
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -240,7 +240,7 @@ def test_what_a_failed_run_met_is_no_reason_to_drop_its_repetition(
         return counts
 
     monkeypatch.setattr(MicroBatch, "run", with_a_repetition)
-    monkeypatch.setattr(job, "open_log", lambda _: memory)
+    monkeypatch.setattr(job, "open_log", lambda *_: memory)
     monkeypatch.setattr(job, "FIRST_PAUSE_S", 0.05)
     monkeypatch.setattr(job, "FIRST_SIZE", 1)
     run_once(config)
@@ -285,7 +285,7 @@ def test_a_full_log_is_waited_for_with_one_line_and_nothing_is_lost(
 ) -> None:
     memory = MemoryLog()
     append(memory, raw(1), raw(2))
-    monkeypatch.setattr(job, "open_log", lambda _: memory)
+    monkeypatch.setattr(job, "open_log", lambda *_: memory)
     monkeypatch.setattr(job, "FIRST_PAUSE_S", 0.05)
     memory.full = True
     with capture_logs() as events, running(config):
@@ -315,7 +315,7 @@ def test_a_log_that_fills_within_a_run_is_waited_for_too(
 ) -> None:
     memory = AlmostFull()
     append(memory, raw(1), raw(2))
-    monkeypatch.setattr(job, "open_log", lambda _: memory)
+    monkeypatch.setattr(job, "open_log", lambda *_: memory)
     monkeypatch.setattr(job, "FIRST_PAUSE_S", 0.05)
     with capture_logs() as events, running(config):
         eventually(lambda: ids(memory) == ["m1", "m2"])
