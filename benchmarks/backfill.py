@@ -1,0 +1,149 @@
+"""Seconds until a live message is tagged: alone, and beside a year of history.
+
+The job runs as an operator runs it, `groundswell process` on the log in SQLite, while
+five messages a second are said live. The peer is the same job on the same messages in
+one queue: there, what is live stands behind the history.
+
+    python benchmarks/backfill.py
+"""
+
+import gzip
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+
+from pipeline.config import LogSettings
+from pipeline.log.message_log import Entry, MessageLog, Stored, Topic
+from pipeline.log.open import open_log
+from pipeline.records import Message, TaggedMessage, decode, encode
+
+SAMPLE = Path(str(files("pipeline.jobs.demo_data") / "ubuntu_irc_sample.jsonl.gz"))
+A_YEAR = 300_000
+"""Messages: 800 a day."""
+LIVE_S = 10.0
+EVERY_S = 0.2
+ALLOWED_S = 30.0
+LIVE = "live-"
+
+
+def main() -> int:
+    """Print the delays; 1 when history delays what is live more than it may."""
+    alone = delays(history=None)
+    beside = delays(history="history")
+    behind = delays(history="messages")
+    for name, seconds in (
+        ("alone", alone),
+        (f"beside {A_YEAR:,} of history", beside),
+        (f"behind {A_YEAR:,} in one queue", behind),
+    ):
+        print(
+            f"{name:32} median {median(seconds):6.2f} s   longest {max(seconds):6.2f} s"
+        )
+    delayed = max(beside) - max(alone)
+    print(f"history delays by {delayed:.2f} s (allowed {ALLOWED_S:.0f} s)")
+    return int(delayed > ALLOWED_S)
+
+
+def delays(history: Topic | None) -> list[float]:
+    """Of each live message, the seconds from its arrival to its being tagged."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = open_log(LogSettings(url=f"sqlite:{folder}/log.sqlite"))
+        # Something to begin with: its being tagged shows that the job is there.
+        log.append("messages", entries("first-", 1, timedelta()))
+        with running(Path(folder)):
+            while not log.bounds("tagged")[0][1]:
+                time.sleep(0.1)
+            if history:
+                year = entries("old-", A_YEAR, timedelta(days=100))
+                log.append(history, year)
+            said = speak(log)
+            tagged = wait_for(log, len(said))
+            beyond = max(stored.offset for stored in tagged.values())
+            assert history != "history" or beyond < A_YEAR, "the history was too short"
+        log.close()
+    return [(tagged[name].at - at).total_seconds() for name, at in said.items()]
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[None]:
+    """The job, until the block ends."""
+    config = folder / "groundswell.toml"
+    config.write_text(f'[log]\nurl = "sqlite:{folder}/log.sqlite"\n', encoding="utf-8")
+    command = [sys.executable, "-m", "pipeline.cli", "process", "--config", str(config)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def speak(log: MessageLog) -> dict[str, datetime]:
+    """Append messages at their pace; when each was there."""
+    for entry in entries(LIVE, int(LIVE_S / EVERY_S), timedelta()):
+        log.append("messages", [entry])
+        time.sleep(EVERY_S)
+    return {
+        name: stored.at
+        for stored in records(log, "messages")
+        if (name := decode(stored.value, Message).id).startswith(LIVE)
+    }
+
+
+def wait_for(log: MessageLog, count: int) -> dict[str, Stored]:
+    """The live messages as they were tagged, once all of them are."""
+    tagged: dict[str, Stored] = {}
+    start = 0
+    while len(tagged) < count:
+        time.sleep(EVERY_S)
+        for stored in records(log, "tagged", start):
+            start = stored.offset + 1
+            name = decode(stored.value, TaggedMessage).message.id
+            if name.startswith(LIVE):
+                tagged[name] = stored
+    return tagged
+
+
+def records(log: MessageLog, topic: Topic, start: int = 0) -> Iterator[Stored]:
+    """What is on a topic from `start` on."""
+    while chunk := log.read(topic, 0, start, 10_000):
+        yield from chunk
+        start = chunk[-1].offset + 1
+
+
+def entries(prefix: str, count: int, age: timedelta) -> list[Entry]:
+    """Texts of the sample, again and again, each with an id of its own."""
+    with gzip.open(SAMPLE, "rt", encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in lines]
+    now = datetime.now(UTC)
+    return [
+        Entry(
+            "irc/ubuntu/",
+            encode(
+                Message(
+                    source="irc",
+                    platform="irc",
+                    id=f"{prefix}{number}",
+                    channel="ubuntu",
+                    author="0123456789abcdef",
+                    sent_at=now - age,
+                    seen_at=now,
+                    text=text,
+                )
+            ),
+        )
+        for number, text in enumerate(islice(cycle(texts), count))
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
