@@ -293,7 +293,7 @@ def _status(given: argparse.Namespace) -> int:
         print(msgspec.json.encode(status).decode())
     else:
         print(render(status))
-    return 0
+    return FAILED if status.log_error else 0
 
 
 def _add_sql(commands: Any) -> None:

@@ -33,7 +33,7 @@ class MemoryLog:
         self._next = dict.fromkeys(TOPICS, 0)
 
     def append(self, topic: Topic, entries: Sequence[Entry]) -> None:
-        """Append all entries, or none; see `MessageLog`."""
+        """Append all entries; see `MessageLog`."""
         with self._lock:
             if self.full:
                 raise LogFullError("this log in memory is full: unset its `full`")
@@ -61,6 +61,12 @@ class MemoryLog:
             following = self._next[topic]
             kept = self._kept[topic]
             return {0: (kept[0].offset if kept else following, following)}
+
+    def since(self, topic: Topic, at: datetime) -> dict[int, int]:
+        """The first offset of that time or later."""
+        with self._lock:
+            newer = (stored.offset for stored in self._kept[topic] if stored.at >= at)
+            return {0: next(newer, self._next[topic])}
 
     def latest(self, topic: Topic) -> Mapping[str, bytes]:
         """The newest value of each key."""

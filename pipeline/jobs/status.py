@@ -1,15 +1,15 @@
 """How the parts are: what waits, how fast it goes, how old what is seen is."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import msgspec
 
-from pipeline.config import Config
-from pipeline.errors import WarehouseError
+from pipeline.config import Config, LogSettings
+from pipeline.errors import LogError, WarehouseError
 from pipeline.log.message_log import MessageLog, Stored, Topic
 from pipeline.log.open import open_log
 from pipeline.records import Message, Pulse, Record, decode
@@ -23,6 +23,7 @@ from pipeline.transforms.positions import (
 
 RATE_WINDOW = timedelta(minutes=1)
 PULSES_READ = 5_000
+PATIENCE_S = 3.0
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
@@ -36,55 +37,74 @@ class SourceStatus(msgspec.Struct, frozen=True):
     error: str | None
 
 
-class Status(msgspec.Struct, frozen=True):
+class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of records, rates a second over the last minute, ages in seconds.
 
     `messages` are those of live and history. `history_waiting` is the part of
-    `waiting_to_be_tagged` that is tagged only while nothing live waits.
+    `waiting_to_be_tagged` that is tagged only while nothing live waits. With a
+    `log_error` nothing is known but the age of the published file.
     """
 
-    messages: int
-    waiting_to_be_tagged: int
-    history_waiting: int
-    waiting_to_be_loaded: int
-    messages_per_s: float
-    tagged_per_s: float
-    dead_letters: int
-    newest_message_age_s: float | None
+    log_error: str | None = None
+    messages: int | None = None
+    waiting_to_be_tagged: int | None = None
+    history_waiting: int | None = None
+    waiting_to_be_loaded: int | None = None
+    messages_per_s: float | None = None
+    tagged_per_s: float | None = None
+    dead_letters: int | None = None
+    newest_message_age_s: float | None = None
     published_age_s: float | None
-    sources: list[SourceStatus]
+    sources: list[SourceStatus] = []
 
 
 def read_status(config: Config, now: datetime) -> Status:
     """The state of the parts that `config` describes, at `now`.
 
+    A log that cannot be read is said in it.
+
     Raises:
-        LogError: the log cannot be read.
         WarehouseError: the published file is none.
     """
-    log = open_log(config.log)
+    published_age_s = _published_age_s(Path(config.warehouse.published), now)
     try:
-        tagged = committed(log)
-        loaded = decode_positions(log.latest("cursors").get("load", b"{}"))
-        newest = _newest(log)
-        return Status(
-            messages=sum(_written(log, topic) for topic in SOURCES),
-            waiting_to_be_tagged=sum(_lag(log, topic, tagged) for topic in SOURCES),
-            history_waiting=_lag(log, "history", tagged),
-            waiting_to_be_loaded=_lag(log, "tagged", loaded),
-            messages_per_s=sum(_rate(log, topic, now) for topic in SOURCES),
-            tagged_per_s=_rate(log, "tagged", now),
-            dead_letters=_written(log, "dead-letters"),
-            newest_message_age_s=(now - newest).total_seconds() if newest else None,
-            published_age_s=_published_age_s(Path(config.warehouse.published), now),
-            sources=_sources(log, now),
-        )
-    finally:
-        log.close()
+        with closing(open_log(_impatient(config.log))) as log:
+            status = _log_status(log, now)
+    except LogError as error:
+        return Status(log_error=str(error), published_age_s=published_age_s)
+    return msgspec.structs.replace(status, published_age_s=published_age_s)
+
+
+def _impatient(settings: LogSettings) -> LogSettings:
+    """Whoever asks how things are wants to know soon that brokers are away."""
+    soon = min(PATIENCE_S, settings.kafka.give_up_after_s)
+    kafka = msgspec.structs.replace(settings.kafka, give_up_after_s=soon)
+    return msgspec.structs.replace(settings, kafka=kafka)
+
+
+def _log_status(log: MessageLog, now: datetime) -> Status:
+    tagged = committed(log)
+    loaded = decode_positions(log.latest("cursors").get("load", b"{}"))
+    newest = _newest(log)
+    return Status(
+        messages=sum(_written(log, topic) for topic in SOURCES),
+        waiting_to_be_tagged=sum(_lag(log, topic, tagged) for topic in SOURCES),
+        history_waiting=_lag(log, "history", tagged),
+        waiting_to_be_loaded=_lag(log, "tagged", loaded),
+        messages_per_s=sum(_rate(log, topic, now) for topic in SOURCES),
+        tagged_per_s=_rate(log, "tagged", now),
+        dead_letters=_written(log, "dead-letters"),
+        newest_message_age_s=(now - newest).total_seconds() if newest else None,
+        published_age_s=None,
+        sources=_sources(log, now),
+    )
 
 
 def render(status: Status) -> str:
     """The status as lines for a person."""
+    published = f"published     {_age(status.published_age_s)}"
+    if status.log_error is not None:
+        return f"log           {status.log_error}\n{published}"
     lines = [
         f"messages      {status.messages:,} ({status.messages_per_s:.1f}/s)",
         f"to be tagged  {status.waiting_to_be_tagged:,} ({status.tagged_per_s:.1f}/s)",
@@ -92,7 +112,7 @@ def render(status: Status) -> str:
         f"to be loaded  {status.waiting_to_be_loaded:,}",
         f"dead letters  {status.dead_letters:,}",
         f"newest        {_age(status.newest_message_age_s)}",
-        f"published     {_age(status.published_age_s)}",
+        published,
     ]
     for source in status.sources:
         line = f"source        {source.source}: {source.state}, heard "
@@ -124,25 +144,10 @@ def _lag(log: MessageLog, topic: Topic, positions: Positions) -> int:
 
 def _rate(log: MessageLog, topic: Topic, now: datetime) -> float:
     """Records a second over the last minute."""
-    since = now - RATE_WINDOW
-    recent = sum(
-        end - _first_after(log, topic, partition, since)
-        for partition, (_, end) in log.bounds(topic).items()
-    )
+    since = log.since(topic, now - RATE_WINDOW)
+    ends = {partition: end for partition, (_, end) in log.bounds(topic).items()}
+    recent = sum(end - since.get(partition, end) for partition, end in ends.items())
     return recent / RATE_WINDOW.total_seconds()
-
-
-def _first_after(log: MessageLog, topic: Topic, partition: int, since: datetime) -> int:
-    """The offset of the first record appended after `since`, by bisection."""
-    low, high = log.bounds(topic)[partition]
-    while low < high:
-        middle = (low + high) // 2
-        record = log.read(topic, partition, middle, 1)
-        if record and record[0].at <= since:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 def _newest(log: MessageLog) -> datetime | None:
@@ -155,7 +160,15 @@ def _newest(log: MessageLog) -> datetime | None:
     return max(sent, default=None)
 
 
-def _decoded(records: list[Stored], record_type: type[Record]) -> Iterator[Record]:
+def _read_on(
+    log: MessageLog, topic: Topic, partition: int, start: int
+) -> Iterator[Stored]:
+    while records := log.read(topic, partition, start, PULSES_READ):
+        yield from records
+        start = records[-1].offset + 1
+
+
+def _decoded(records: Iterable[Stored], record_type: type[Record]) -> Iterator[Record]:
     """What can be decoded; the jobs make dead letters of the rest."""
     for record in records:
         with suppress(ValueError):
@@ -167,7 +180,7 @@ def _sources(log: MessageLog, now: datetime) -> list[SourceStatus]:
     messages: dict[str, int] = {}
     for partition, (_, end) in log.bounds("pulses").items():
         start = max(0, end - PULSES_READ)
-        for pulse in _decoded(log.read("pulses", partition, start, PULSES_READ), Pulse):
+        for pulse in _decoded(_read_on(log, "pulses", partition, start), Pulse):
             newest[pulse.source] = pulse
             messages[pulse.source] = messages.get(pulse.source, 0) + pulse.messages
     return [

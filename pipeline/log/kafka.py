@@ -125,6 +125,16 @@ class KafkaLog:
         bounds = self._patiently(topic, attempt)
         return {tp.partition: found for tp, found in sorted(bounds.items())}
 
+    def since(self, topic: Topic, at: datetime) -> dict[int, int]:
+        """The first offset of that time or later, as the brokers' index tells."""
+
+        def attempt() -> dict[TopicPartition, int]:
+            partitions = self._topics.partitions(topic)
+            return self._reader.first_after(partitions, max(0, _ms(at)))
+
+        found = self._patiently(topic, attempt)
+        return {tp.partition: offset for tp, offset in sorted(found.items())}
+
     def latest(self, topic: Topic) -> Mapping[str, bytes]:
         """The newest value of each key; reads on from where it ended last time."""
         memory = self._memories[topic]
@@ -177,14 +187,9 @@ class KafkaLog:
         partitions = self._topics.partitions(topic)
         bounds = self._reader.bounds(partitions)
         kept = self._reader.first_after(partitions, cutoff_ms)
-        gone: dict[TopicPartition, int] = {}
-        for partition, (first, end) in bounds.items():
-            until = kept[partition]
-            until = end if until is None else until
-            if until > first:
-                gone[partition] = until
+        gone = {tp: until for tp, until in kept.items() if until > bounds[tp][0]}
         self._topics.delete_before(gone)
-        return sum(until - bounds[partition][0] for partition, until in gone.items())
+        return sum(until - bounds[tp][0] for tp, until in gone.items())
 
 
 class _Memory:

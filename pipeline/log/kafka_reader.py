@@ -65,17 +65,15 @@ class Reader:
 
     def first_after(
         self, partitions: list[TopicPartition], at_ms: int
-    ) -> dict[TopicPartition, int | None]:
-        """The first offset of that time or later; None where all is earlier.
+    ) -> dict[TopicPartition, int]:
+        """The first offset of that time or later; the next one where all is earlier.
 
         Raises:
             KafkaError: they cannot be asked for now.
         """
-        times = dict.fromkeys(partitions, at_ms)
-        found = self._offsets.use(
-            lambda consumer: consumer.offsets_for_times(times, timeout_ms=_TRY_MS)
+        return self._offsets.use(
+            lambda consumer: _first_after(consumer, partitions, at_ms)
         )
-        return {tp: None if at is None else at.offset for tp, at in found.items()}
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -158,3 +156,14 @@ def _bounds(
     first = consumer.beginning_offsets(partitions, timeout_ms=_TRY_MS)
     end = consumer.end_offsets(partitions, timeout_ms=_TRY_MS)
     return {partition: (first[partition], end[partition]) for partition in partitions}
+
+
+def _first_after(
+    consumer: KafkaConsumer, partitions: list[TopicPartition], at_ms: int
+) -> dict[TopicPartition, int]:
+    times = dict.fromkeys(partitions, at_ms)
+    # Asked first, so that what is appended meanwhile is not taken for earlier.
+    ends: dict[TopicPartition, int]
+    ends = consumer.end_offsets(partitions, timeout_ms=_TRY_MS)
+    found = consumer.offsets_for_times(times, timeout_ms=_TRY_MS)
+    return {tp: ends[tp] if at is None else at.offset for tp, at in found.items()}

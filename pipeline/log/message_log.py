@@ -65,6 +65,12 @@ class MessageLog(Protocol):
     def bounds(self, topic: Topic) -> dict[int, tuple[int, int]]:
         """Of each partition: the first offset kept, and the next to be given."""
 
+    def since(self, topic: Topic, at: datetime) -> dict[int, int]:
+        """Of each partition: the first offset appended at `at` or later.
+
+        The next offset to be given, where nothing is as new.
+        """
+
     def latest(self, topic: Topic) -> Mapping[str, bytes]:
         """The newest value of each key of a compacted topic."""
 

@@ -145,6 +145,24 @@ class SqliteLog:
             first, following = connection.execute(sql, [table]).fetchone()
         return {0: (following if first is None else first, following)}
 
+    def since(self, topic: Topic, at: datetime) -> dict[int, int]:
+        """The first offset of that time or later, found by bisection."""
+        earliest = (at - _EPOCH) // _MICROSECOND
+        sql = (
+            f'SELECT at FROM "{self._tables[topic]}" '  # noqa: S608
+            "WHERE offset >= ? ORDER BY offset LIMIT 1"
+        )
+        ((low, high),) = self.bounds(topic).values()
+        with self._using() as connection:
+            while low < high:
+                middle = (low + high) // 2
+                row = connection.execute(sql, [middle]).fetchone()
+                if row is not None and row[0] < earliest:
+                    low = middle + 1
+                else:
+                    high = middle
+        return {0: low}
+
     def latest(self, topic: Topic) -> Mapping[str, bytes]:
         """The newest value of each key."""
         table = self._tables[topic]

@@ -224,6 +224,24 @@ def test_a_record_bears_the_time_of_its_appending(
     assert abs(stored.at - engine.clock.now) < timedelta(minutes=1)
 
 
+def test_a_time_tells_where_what_is_newer_begins(
+    engine: Engine, log: MessageLog
+) -> None:
+    begun = engine.clock.now
+    log.append("messages", entries("a", "b"))
+    engine.move(timedelta(hours=1))
+    log.append("messages", entries("c"))
+    (first,) = (stored for stored in read_all(log, "messages") if stored.value == b"c")
+    ends = {partition: end for partition, (_, end) in log.bounds("messages").items()}
+    firsts = {p: start for p, (start, _) in log.bounds("messages").items()}
+    assert log.since("messages", begun - timedelta(hours=1)) == firsts
+    assert log.since("messages", begun + timedelta(minutes=30)) == ends | {
+        first.partition: first.offset
+    }
+    assert log.since("messages", begun + timedelta(hours=2)) == ends
+    assert set(log.since("tagged", begun).values()) == {0}
+
+
 def test_what_was_appended_is_there_when_the_log_is_opened_again(
     engine: Engine,
 ) -> None:

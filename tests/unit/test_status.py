@@ -180,3 +180,20 @@ def test_dead_letters_show_where_and_why_but_no_text(tmp_path: Path) -> None:
     shown = dead_letters.render(letters)
     assert "decode  messages:0:4  no valid Message" in shown
     assert "secret" not in shown
+
+
+def test_a_log_that_cannot_be_read_hides_not_how_old_the_published_file_is(
+    tmp_path: Path,
+) -> None:
+    config = configured(tmp_path)
+    (tmp_path / "log.sqlite").write_text("a diary" * 999, encoding="utf-8")
+    with duckdb.connect(config.warehouse.published) as connection:
+        connection.execute("CREATE TABLE about (published_at TIMESTAMP)")
+        at = NOW.replace(tzinfo=None) - timedelta(hours=3)
+        connection.execute("INSERT INTO about VALUES (?)", [at])
+    status = read_status(config, NOW)
+    assert "it is no message log" in str(status.log_error)
+    assert status.published_age_s == 3 * 3600
+    shown = render(status)
+    assert shown.startswith("log           the log")
+    assert "published     3 hours ago" in shown
