@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 DUCKDB_OF_GRAFANA := .cache/duckdb-1.5.4
 
-.PHONY: demo test test-long check bench constraints dashboards viewer kafka clean
+.PHONY: demo test test-long check bench constraints dashboards viewer kafka flink clean
 
 demo: $(VENV)/.core
 	$(BIN)/groundswell demo
@@ -42,6 +42,10 @@ dashboards: $(VENV)/.dev
 # A broker of one's own, on free ports, until Ctrl-C; needs Java and Maven.
 kafka: $(VENV)/.dev
 	$(BIN)/python tests/kafka_server.py
+
+# A Flink with Beam's job server and workers, likewise.
+flink: $(VENV)/.dev
+	$(BIN)/python tests/flink_cluster.py
 
 viewer:
 	cd dashboards/viewer && npm ci && npm run build
