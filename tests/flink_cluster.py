@@ -432,7 +432,9 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, help="keep checkpoints and logs there")
     given = parser.parse_args()
     folder = given.dir or Path(tempfile.mkdtemp(prefix="groundswell-flink-"))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell's background jobs ignore Ctrl-C's signal unless told otherwise.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with FlinkCluster(
             folder.resolve(), task_managers=given.task_managers
