@@ -48,6 +48,9 @@ _PROPERTIES = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
+    # A broker that was killed may come back once its old session has ended.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     # Tests move the clocks of what they test.
     "log.message.timestamp.after.max.ms": "9223372036854775807",
     # Tests wait for retention and compaction; many topics must not fill the disk.

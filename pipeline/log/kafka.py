@@ -71,14 +71,16 @@ class KafkaLog:
         at = self._clock()
         name, pending = self._topics.names[topic], [*entries]
         too_large: list[Entry] = []
+        check = partial(self._topics.partitions, topic)
 
         def attempt() -> None:
             nonlocal pending
-            outcome = self._writer.write(name, pending, _ms(at))
-            pending = outcome.again
-            too_large.extend(outcome.too_large)
-            if outcome.error is not None:
-                raise outcome.error
+            while pending:
+                outcome = self._writer.write(name, pending, _ms(at), check)
+                pending = outcome.again
+                too_large.extend(outcome.too_large)
+                if outcome.error is not None:
+                    raise outcome.error
 
         if pending:
             self._patiently(topic, attempt)

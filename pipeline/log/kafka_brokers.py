@@ -17,6 +17,7 @@ import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, errors
 from kafka.codec import has_zstd
 from kafka.net.compat import KafkaNetClient
+from kafka.protocol.metadata import MetadataRequest
 
 from pipeline.config import KafkaSettings, kafka_password
 from pipeline.errors import LogError, LogStoppedError
@@ -26,6 +27,7 @@ MAX_REQUEST_BYTES = 16 * 2**20
 TRY_S = 3.0
 """How long one attempt may take before it counts as failed."""
 PAUSE_S = 0.5
+_REFUSALS = 3
 TELL_EVERY_S = 60.0
 
 _SECURITY = {
@@ -52,8 +54,8 @@ _MENDED_BY_TIME = (
 _PASSING_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _REMEDIES: dict[type[Exception], str] = {
     errors.SaslAuthenticationFailedError: (
-        "refuses the user or the password: check [log.kafka] username, sasl_mechanism "
-        "and the password"
+        "lets nobody in like this: check [log.kafka] security, username, "
+        "sasl_mechanism and the password"
     ),
     errors.UnsupportedSaslMechanismError: (
         "does not offer this login: set another [log.kafka] sasl_mechanism"
@@ -76,6 +78,9 @@ _REMEDIES: dict[type[Exception], str] = {
     errors.InvalidTimestampError: (
         "has another time than this machine: set the clocks right"
     ),
+    errors.KafkaProtocolError: (
+        "does not speak like this: does [log.kafka] security fit the port?"
+    ),
     errors.CorruptRecordError: (
         "gave a record that is damaged: restore the topic, or remove the record"
     ),
@@ -94,8 +99,9 @@ def is_mended_by_time(error: Exception) -> bool:
 def tls_fault(error: BaseException | None) -> ssl.SSLError | None:
     """What was wrong with the encryption, where that was the cause."""
     while error is not None:
-        if isinstance(error, ssl.SSLError) and not isinstance(error, _PASSING_TLS):
-            return error
+        for found in (error, *error.args):
+            if isinstance(found, ssl.SSLError) and not isinstance(found, _PASSING_TLS):
+                return found
         error = error.__cause__ or error.__context__
     return None
 
@@ -222,9 +228,17 @@ class Brokers:
         Raises:
             KafkaError, OSError: why none of them could be reached.
         """
+        for _ in range(_REFUSALS):
+            with suppress(_ClosedError):
+                self._ask()
+                return
+        # A broker that ends would have closed its port by now.
+        raise errors.SaslAuthenticationFailedError("it closes the connection")
+
+    def _ask(self) -> None:
         client = KafkaNetClient(**self._options())
         try:
-            client._net.run(_log_in, client._manager)  # noqa: SLF001 - says why not
+            client._net.run(_ask_one, client._manager)  # noqa: SLF001 - says why not
         finally:
             client.close()
 
@@ -278,19 +292,37 @@ class Brokers:
         return options
 
 
-async def _log_in(manager: Any) -> None:
+class _ClosedError(Exception):
+    """A broker answered, and closed the connection instead of letting us in.
+
+    It says why, but kafka-python may read that together with the end, and drop it.
+    """
+
+
+async def _ask_one(manager: Any) -> None:
     failures: list[Exception] = []
     for broker in manager.cluster.bootstrap_brokers():
         try:
-            await manager.get_connection(
-                broker.node_id, timeout_ms=TRY_S * 1_000, refresh_metadata_on_err=False
-            )
-        except (errors.KafkaError, OSError) as error:
+            await _ask_broker(manager, broker.node_id)
+        except (errors.KafkaError, OSError, _ClosedError) as error:
             failures.append(error)
         else:
             return
     # One that says no tells more than one that is away.
     raise next((f for f in failures if not is_mended_by_time(f)), failures[-1])
+
+
+async def _ask_broker(manager: Any, node_id: Any) -> None:
+    connection = manager.get_connection(
+        node_id, timeout_ms=TRY_S * 1_000, refresh_metadata_on_err=False
+    )
+    try:
+        await connection
+        await connection.send_request(MetadataRequest(topics=[]))
+    except errors.KafkaConnectionError as error:
+        if connection.broker_version is not None and tls_fault(error) is None:
+            raise _ClosedError from error
+        raise
 
 
 def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:
@@ -322,8 +354,10 @@ def _words(error: Exception) -> str:
     """The reason in a few words, never with what a record holds."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    said = str(error).partition("\n")[0][:200]
-    return said or type(error).__name__
+    said = str(error).partition("\n")[0][:200] or type(error).__name__
+    if "socket disconnected" in said or "UNEXPECTED_EOF" in said:
+        return "it closes the connection: does [log.kafka] security fit the port?"
+    return said
 
 
 def _quieten_client() -> None:

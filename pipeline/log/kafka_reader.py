@@ -93,11 +93,20 @@ class _Client:
         self._consumer: KafkaConsumer | None = None
 
     def use(self, work: Callable[[KafkaConsumer], T]) -> T:
+        with self._lock, suppress(errors.StaleMetadata):
+            return self._attempt(work)
+        return self._attempt(work)
+
+    def _attempt(self, work: Callable[[KafkaConsumer], T]) -> T:
         with self._lock:
             try:
                 if self._consumer is None:
                     self._consumer = self._brokers.consumer()
                 return work(self._consumer)
+            except KeyError as error:
+                # So kafka-python says that it has not heard of a new partition yet.
+                self.close()
+                raise errors.StaleMetadata(str(error)) from error
             except (errors.KafkaError, OSError):
                 self.close()
                 raise

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from kafka import KafkaAdminClient, TopicPartition, errors
@@ -151,16 +151,22 @@ class Topics:
                 if key in wanted and has.get(key, {}).get("value") != wanted[key]
             }
             if changes:
-                self._change(admin, topic, changes)
+                self._change(admin, topic, has, changes)
 
     def _change(
-        self, admin: KafkaAdminClient, topic: Topic, changes: dict[str, str]
+        self,
+        admin: KafkaAdminClient,
+        topic: Topic,
+        has: dict[str, dict[str, Any]],
+        changes: dict[str, str],
     ) -> None:
         name = self.names[topic]
-        answers = admin.alter_configs([_resource(name, changes)])
+        # "Unknown" is also what a user may not see.
+        resources = [_resource(name, changes)]
+        answers = admin.alter_configs(resources, raise_on_unknown=False)
         if answers["topic"][name] == "OK":
             log.info("topic-changed", topic=name, changes=changes)
-        elif topic in COMPACTED and "cleanup.policy" in changes:
+        elif topic in COMPACTED and {"cleanup.policy"} <= changes.keys() & has.keys():
             raise LogError(
                 f"the topic {name} must be compacted, lest positions are lost: set its "
                 "cleanup.policy to compact"

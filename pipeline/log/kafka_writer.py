@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from kafka import KafkaProducer, errors
@@ -26,7 +26,10 @@ _TOO_LARGE = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
 
 
 class Outcome(NamedTuple):
-    """Entries that must be written again, in their order, and those that never fit."""
+    """Entries that must be written again, in their order, and those that never fit.
+
+    `error` is why, where it was not their size.
+    """
 
     again: list[Entry]
     too_large: list[Entry]
@@ -45,8 +48,16 @@ class Writer:
         self._lock = threading.Lock()
         self._producer: KafkaProducer | None = None
 
-    def write(self, name: str, entries: Sequence[Entry], at_ms: int) -> Outcome:
+    def write(
+        self,
+        name: str,
+        entries: Sequence[Entry],
+        at_ms: int,
+        check: Callable[[], object],
+    ) -> Outcome:
         """Write to the topic `name`, and wait until the fate of each entry is known.
+
+        `check` is called now and then in a long wait: what it raises ends that.
 
         Raises:
             KafkaError: nothing was written.
@@ -60,15 +71,16 @@ class Writer:
         try:
             producer.partitions_for(name)
             futures = _send(producer, name, fitting, at_ms)
-            self._settle(futures)
+            self._settle(futures, check)
         except BaseException:
             # What is still on its way must not arrive after a later attempt.
             self._discard(producer)
             raise
         outcome = _outcome(fitting, futures)
-        if outcome.error is not None:
+        if outcome.again or outcome.too_large:
+            # After a record that is too large a producer writes nothing any more.
             self._discard(producer)
-        return Outcome(outcome.again, too_large + outcome.too_large, outcome.error)
+        return outcome._replace(too_large=too_large + outcome.too_large)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -89,29 +101,29 @@ class Writer:
                 self._producer = None
         _close(producer)
 
-    def _settle(self, futures: list[Any]) -> None:
+    def _settle(self, futures: list[Any], check: Callable[[], object]) -> None:
         since = time.monotonic()
         for future in futures:
             while not future.is_done:
                 try:
                     future.get(timeout=_LOOK_S)
                 except (errors.KafkaError, OSError):
-                    if not future.is_done:
-                        self._ask_why(since)
+                    if not future.is_done and time.monotonic() - since > TRY_S:
+                        self._ask_why(since, check)
                 else:
                     since = time.monotonic()
 
-    def _ask_why(self, since: float) -> None:
+    def _ask_why(self, since: float, check: Callable[[], object]) -> None:
         """Nothing was heard for a moment: wait on, or say why not."""
-        waited = time.monotonic() - since
-        if waited < TRY_S:
-            return
         try:
             self._brokers.probe()
+            check()
+        except errors.UnknownTopicOrPartitionError:
+            raise
         except (errors.KafkaError, OSError) as error:
             self._brokers.wait(since, error)
         else:
-            if waited > _SLOW_S or self._brokers.stopped:
+            if time.monotonic() - since > _SLOW_S or self._brokers.stopped:
                 silence = errors.KafkaTimeoutError("no acknowledgement")
                 self._brokers.wait(since, silence)
 
@@ -133,23 +145,30 @@ def _send(
 def _outcome(entries: list[Entry], futures: list[Any]) -> Outcome:
     """Sorts entries by their fate.
 
-    After an entry that failed, those of its key are written again, too, so that they
-    keep their order; some will be there twice.
+    Of those that are said to be too large only the largest is sure to be: the client
+    says so of all that it had not written yet. After an entry that failed, those of
+    its key are written again, too, so that they keep their order; some will be there
+    twice.
     """
+    failures = [_failure(futures, number) for number in range(len(entries))]
+    refused = [
+        n for n, failure in enumerate(failures) if isinstance(failure, _TOO_LARGE)
+    ]
+    largest = max(refused, key=lambda n: _size(entries[n]), default=None)
     again: list[Entry] = []
-    too_large: list[Entry] = []
     failed_keys: set[str] = set()
-    worst: Exception | None = None
-    for number, entry in enumerate(entries):
-        error = _failure(futures, number)
-        if isinstance(error, _TOO_LARGE):
-            too_large.append(entry)
-        elif error is not None or entry.key in failed_keys:
+    for number, (entry, failure) in enumerate(zip(entries, failures, strict=True)):
+        if number != largest and (failure is not None or entry.key in failed_keys):
             failed_keys.add(entry.key)
             again.append(entry)
-            if error is not None and (worst is None or is_mended_by_time(worst)):
-                worst = error
-    return Outcome(again, too_large, worst)
+    too_large = [] if largest is None else [entries[largest]]
+    return Outcome(again, too_large, _worst(failures))
+
+
+def _worst(failures: list[Exception | None]) -> Exception | None:
+    """One that waiting cannot mend, if there is one."""
+    told = [each for each in failures if each and not isinstance(each, _TOO_LARGE)]
+    return min(told, key=is_mended_by_time, default=None)
 
 
 def _failure(futures: list[Any], number: int) -> Exception | None:
