@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flink_cluster import FlinkCluster
+from flink_cluster import NotInstalledError as NoFlinkError
 from kafka_server import KafkaServer, NotInstalledError
+from streaming_stack import WORKERS
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 NO_DATA = "the real data sets are not on this machine"
@@ -41,6 +44,20 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
     server.start()
     yield server
     server.remove()
+
+
+@pytest.fixture(scope="session")
+def flink_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
+    """A running Flink of two TaskManagers; whoever uses it leaves it tidy."""
+    modules = {"PYTHONPATH": str(Path(__file__).parent)}
+    try:
+        cluster = FlinkCluster(
+            tmp_path_factory.mktemp("flink"), workers=WORKERS, environment=modules
+        )
+    except NoFlinkError as error:
+        pytest.skip(str(error))
+    with cluster:
+        yield cluster
 
 
 @pytest.hookimpl(wrapper=True)

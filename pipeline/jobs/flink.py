@@ -72,7 +72,7 @@ class _Launcher:
         self._complaint = Pace(COMPLAIN_S)
         self._away_since: float | None = None
         self._pause_s = FIRST_PAUSE_S
-        self._restarts = 0
+        self._restarts: int | None = None
 
     def run(self, *, once: bool) -> None:
         wanted = bounds_of(self._log) if once else None
@@ -112,7 +112,7 @@ class _Launcher:
         adopt(self._log)
         savepoint = self._savepoint()
         self._remember("")
-        self._restarts = 0
+        self._restarts = None
         log.info("flink-job-submitted", job=self._name, savepoint=savepoint or None)
         earlier = {job.id for job in self._flink.jobs()}
         self._start(savepoint)
@@ -152,7 +152,7 @@ class _Launcher:
 
     def _tell_restarts(self, job: FlinkJob) -> None:
         restarts = self._flink.restarts(job.id)
-        if restarts > self._restarts:
+        if self._restarts is not None and restarts > self._restarts:
             log.warning("flink-job-restarted", job=job.id, restarts=restarts)
         self._restarts = restarts
 

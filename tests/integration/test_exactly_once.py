@@ -1,0 +1,129 @@
+"""Kafka, Flink and every job of ours killed in turn: the published tables are equal.
+
+They are compared, cell by cell, with those of an undisturbed run on the embedded log
+and engine: so it is shown, too, that both paths publish the same.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from flink_cluster import FlinkCluster
+from kafka_server import KafkaServer
+from process_tree import eventually, job_of, tree
+from published_tables import configured, finish, published, sources
+from streaming_stack import Stack
+
+LONG = os.environ.get("GROUNDSWELL_LONG") == "1"
+SHORT_VICTIMS = ("taskmanager-0", "broker", "load")
+VICTIMS = (
+    "broker",
+    "jobmanager",
+    "taskmanager-0",
+    "taskmanager-1",
+    "job-server",
+    "workers",
+    "connect",
+    "process",
+    "load",
+    "run",
+)
+DRAIN_S = 1_500 if LONG else 150
+
+
+@pytest.mark.timeout(3_600 if LONG else 400)
+def test_killed_in_turn_kafka_and_flink_publish_what_one_machine_does(
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    kafka_server: KafkaServer,
+    flink_cluster: FlinkCluster,
+) -> None:
+    streams = request.getfixturevalue("shared_data") / "streams" if LONG else None
+    undisturbed = configured(tmp_path / "undisturbed", streams)
+    stack = Stack(
+        tmp_path / "disturbed",
+        kafka_server.url,
+        flink_cluster,
+        f"once-{uuid4().hex[:8]}",
+        sources=sources(undisturbed),
+    )
+    stack.share_secret(undisturbed)
+    finish(undisturbed)
+    expected = published(undisturbed)
+
+    supervisor = stack.start("run")
+    done = expected["about"][0][1]
+    choose = random.Random(7)
+    victims = [*VICTIMS, *VICTIMS] if LONG else list(SHORT_VICTIMS)
+    if LONG:
+        choose.shuffle(victims)
+    fell_amid_work = 0
+    for number, victim in enumerate(victims):
+        # One kill a share of the work: each falls while something is left to do.
+        share = done * number // (len(victims) + 1)
+        came = eventually(lambda share=share: tagged(stack) > share, DRAIN_S)
+        assert came, stack.said("run")
+        time.sleep(choose.uniform(0.0, 2.0))
+        fell_amid_work += tagged(stack) < done
+        if victim == "broker":
+            kafka_server.kill()
+            kafka_server.start()
+        elif victim in flink_cluster.parts:
+            flink_cluster.restart(victim)
+        else:
+            supervisor = kill_job(stack, supervisor, victim)
+    assert fell_amid_work >= len(victims) * 2 // 3
+    settled = eventually(lambda: is_settled(stack, done), DRAIN_S)
+    assert settled, f"{stack.status()}\n{stack.said('run')}"
+    supervisor.terminate()
+    assert supervisor.wait(90) == 0
+    stack.finish("load", "--once")
+
+    found = published(stack.path)
+    assert expected["about"][0][1] > 20_000
+    assert found.keys() == expected.keys()
+    for name, rows in expected.items():
+        assert found[name] == rows, name
+    flink_cluster.tidy()
+    kafka_server.forget(stack.prefix)
+
+
+def tagged(stack: Stack) -> int:
+    """Records on the topic `tagged`, repetitions included."""
+    try:
+        log = stack.open_log()
+    except OSError:
+        return 0
+    try:
+        return sum(end for _, end in log.bounds("tagged").values())
+    finally:
+        log.close()
+
+
+def is_settled(stack: Stack, messages: int) -> bool:
+    """Whether all is on the log, tagged and loaded."""
+    status = stack.status()
+    waiting = (status["waiting_to_be_tagged"], status["waiting_to_be_loaded"])
+    return status["messages"] >= messages and waiting == (0, 0)
+
+
+def kill_job(
+    stack: Stack, supervisor: subprocess.Popen[bytes], job: str
+) -> subprocess.Popen[bytes]:
+    """SIGKILL one of our processes; the supervisor that runs afterwards."""
+    if job == "run":
+        supervisor.kill()
+        supervisor.wait()
+        return stack.start("run")
+    find: Callable[[], list[int]] = lambda: [  # noqa: E731 - asked again and again
+        pid for pid in tree(supervisor.pid) if job_of(pid) == job
+    ]
+    assert eventually(lambda: bool(find()), 60), job
+    os.kill(find()[0], signal.SIGKILL)
+    return supervisor
