@@ -18,8 +18,8 @@ from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.stop import Stop
 
 POLL_S = 0.1
-STOP_S = 8.0
-"""A part that has not ended this long after SIGTERM is killed."""
+STOP_S = 40.0
+"""A part that has not ended so long after SIGTERM is killed; savepoints take time."""
 FIRST_RESTART_S = 0.5
 LAST_RESTART_S = 60.0
 STEADY_S = 60.0
