@@ -46,7 +46,7 @@ def go_on(cluster: FlinkCluster, folder: Path) -> None:
         keys = len(looping_job.KEYS)
         return len(found) == keys and min(map(max, found)) > farthest + 1
 
-    cluster.wait(gone_on, "the job to go on", 120)
+    cluster.wait(gone_on, "the job to go on", 200)
 
 
 def test_a_job_goes_on_when_a_taskmanager_and_the_workers_are_killed(
@@ -72,7 +72,7 @@ def test_a_job_goes_on_when_a_taskmanager_and_the_workers_are_killed(
     for counted in counts(tmp_path):
         assert counted.count(1) == 1, "it remembered how far it was"
         assert set(counted) == set(range(1, max(counted) + 1)), "it left nothing out"
-    assert cluster.metrics(job, "looping_ticks")
+    cluster.wait(lambda: bool(cluster.metrics(job, "looping_ticks")), "Beam's metrics")
     savepoint = cluster.stop_job(job)
     assert Path(urlsplit(savepoint).path, "_metadata").exists()
     assert cluster.jobs()[job] == "FINISHED"
