@@ -171,13 +171,13 @@ class _ReadShard(beam.DoFn):
 
         Whoever takes a record processes it before it asks for the next.
         """
-        begun = time.monotonic()
+        begun = self._clock()
         moved: dict[Place, int] = {}
         for stored in records(log, claim):
             self._read.inc()
             yield stored
             moved[stored.topic, stored.partition] = stored.offset + 1
-            if time.monotonic() - begun > SLICE_S:
+            if self._clock() - begun > SLICE_S:
                 return moved
         return {place: end for place, (_, end) in claim.items()}
 
