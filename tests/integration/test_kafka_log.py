@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -868,3 +868,42 @@ def test_the_status_says_soon_that_brokers_are_away(tmp_path: Path) -> None:
     assert "could not be reached" in status["log_error"]
     assert 3 * 3_600 <= status["published_age_s"] < 3 * 3_600 + 60
     assert status["messages"] is None
+
+
+def test_a_job_in_the_middle_of_its_work_ends_soon_when_brokers_die(
+    own_server: KafkaServer, open_on: Opener, tmp_path: Path, prefix: str
+) -> None:
+    done = threading.Event()
+    log = open_on(own_server.bootstrap, stopped=done.is_set)
+    path = configured(tmp_path, own_server.bootstrap)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("[log]\n", f'[log]\nprefix = "{prefix}"\n'))
+
+    def write() -> None:
+        with suppress(LogStoppedError):
+            while not done.is_set():
+                log.append("messages", [Entry("k", b"garbage")] * 100)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with subprocess.Popen(
+        command("process", "--config", str(path)), stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert eventually(lambda: len(letters(log)) > 1_000, 60.0)
+        own_server.kill()
+        try:
+            said = ""
+            while "log-unreachable" not in said:
+                said = process.stderr.readline()
+                assert said, "it ended by itself"
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            rest = process.stderr.read()
+            assert process.wait(30) == 0, rest
+            assert time.monotonic() - begun < 8.0
+            assert "Traceback" not in rest
+        finally:
+            done.set()
+            own_server.start()
+            writer.join(30.0)
