@@ -7,6 +7,7 @@ messages may be tagged twice, and the warehouse counts each once.
 """
 
 import hashlib
+import socket
 import time
 from importlib.metadata import version
 
@@ -18,19 +19,28 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.clock import utc_now
 from pipeline.config import Config
 from pipeline.errors import EngineError
-from pipeline.jobs.flink_rest import ENDED, FlinkJob, FlinkRest, UnreachableError
+from pipeline.jobs.flink_rest import (
+    ENDED,
+    FlinkJob,
+    FlinkRest,
+    RefusedError,
+    UnreachableError,
+)
 from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.pace import Pace
 from pipeline.jobs.stop import Stop
 from pipeline.jobs.streaming import build
 from pipeline.log.message_log import Entry, MessageLog
 from pipeline.log.open import open_log
-from pipeline.transforms.positions import adopt, bounds_of, reached
+from pipeline.transforms.positions import Place, adopt, bounds_of, committed, reached
 
 SAVEPOINT_KEY = "flink-savepoint"
 POLL_S = 1.0
 SUBMIT_S = 60.0
 """How long a job may take to appear, and a job server to answer."""
+CONNECT_S = 5.0
+STUCK_S = 300.0
+"""A job that did nothing for so long, with messages waiting, is started anew."""
 SAVEPOINT_S = 30.0
 RETENTION_S = 60.0
 COMPLAIN_S = 60.0
@@ -38,6 +48,8 @@ BUNDLE_MS = 50
 """A shard reads again when its bundle has ended."""
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 60.0
+DIGEST = 8
+"""Characters of a job's name that stand for its configuration."""
 
 log = structlog.get_logger()
 
@@ -53,7 +65,7 @@ def process_on_flink(config: Config, stop: Stop, *, once: bool = False) -> None:
         LogError: the log cannot be used.
     """
     with exclusive(lock_path(config, "process"), "process"):
-        message_log = open_log(config.log)
+        message_log = open_log(config.log, stop.is_set)
         try:
             _Launcher(config, message_log, stop).run(once=once)
         finally:
@@ -66,13 +78,15 @@ class _Launcher:
         self._log = message_log
         self._stop = stop
         self._flink = FlinkRest(config.flink.rest)
-        self._family = f"groundswell-{config.log.prefix}-"
-        self._name = self._family + _digest(config)
+        self._family = f"groundswell-{config.log.prefix}"
+        self._name = f"{self._family}-{_digest(config)}"
         self._retention = Pace(RETENTION_S)
         self._complaint = Pace(COMPLAIN_S)
         self._away_since: float | None = None
         self._pause_s = FIRST_PAUSE_S
         self._restarts: int | None = None
+        self._done: dict[Place, int] = {}
+        self._moved_at = time.monotonic()
 
     def run(self, *, once: bool) -> None:
         wanted = bounds_of(self._log) if once else None
@@ -95,27 +109,30 @@ class _Launcher:
     def _look_after(self) -> None:
         """See that our job runs, and only ours."""
         running = [job for job in self._flink.jobs() if self._is_of_us(job)]
+        ours = next((job for job in running if job.name == self._name), None)
         for job in running:
-            if job.name != self._name:
+            if job is not ours:
                 log.info("flink-job-replaced", job=job.id)
                 self._save(job)
-        ours = next((job for job in running if job.name == self._name), None)
         if ours is None:
             self._submit()
         else:
             self._tell_restarts(ours)
+            self._end_if_stuck(ours)
 
     def _is_of_us(self, job: FlinkJob) -> bool:
-        return job.name.startswith(self._family) and job.state not in ENDED
+        family, _, digest = job.name.rpartition("-")
+        ours = family == self._family and len(digest) == DIGEST
+        return ours and job.state not in ENDED
 
     def _submit(self) -> None:
         adopt(self._log)
         savepoint = self._savepoint()
-        self._remember("")
         self._restarts = None
-        log.info("flink-job-submitted", job=self._name, savepoint=savepoint or None)
         earlier = {job.id for job in self._flink.jobs()}
         self._start(savepoint)
+        self._remember("")
+        log.info("flink-job-submitted", job=self._name, savepoint=savepoint or None)
         if self._comes_up(earlier):
             self._pause_s = FIRST_PAUSE_S
             return
@@ -131,8 +148,12 @@ class _Launcher:
         server = self._config.flink.job_server
         options = _options(self._config, self._name, savepoint)
         try:
+            # Beam itself would wait for it, and hear of no stop.
+            host, _, port = server.rpartition(":")
+            address = host.strip("[]"), int(port)
+            socket.create_connection(address, CONNECT_S).close()
             build(self._config, options, hold_watermark=True).run()
-        except (grpc.RpcError, grpc.FutureTimeoutError) as error:
+        except (OSError, grpc.RpcError, grpc.FutureTimeoutError) as error:
             raise UnreachableError(
                 f"the Beam job server does not answer at {server}: start it, or set "
                 "another [flink] job_server"
@@ -141,20 +162,35 @@ class _Launcher:
     def _comes_up(self, earlier: set[str]) -> bool:
         """Whether the job that was just submitted runs; it waits for free slots."""
         deadline = time.monotonic() + SUBMIT_S
-        while time.monotonic() < deadline and not self._stop.wait(POLL_S):
+        while time.monotonic() < deadline:
             new = [job for job in self._flink.jobs() if job.id not in earlier]
             states = {job.state for job in new if job.name == self._name}
-            if "RUNNING" in states:
-                return True
             if states & ENDED:
                 return False
-        return self._stop.is_set()
+            # Asked to end, we still await it: it can be ended once it is there.
+            if "RUNNING" in states or (states and self._stop.is_set()):
+                return True
+            time.sleep(POLL_S)
+        return False
 
     def _tell_restarts(self, job: FlinkJob) -> None:
-        restarts = self._flink.restarts(job.id)
+        try:
+            restarts = self._flink.restarts(job.id)
+        except RefusedError:
+            return  # forgotten since we saw it; the next look finds that out
         if self._restarts is not None and restarts > self._restarts:
             log.warning("flink-job-restarted", job=job.id, restarts=restarts)
         self._restarts = restarts
+
+    def _end_if_stuck(self, job: FlinkJob) -> None:
+        """Jobs have been seen to run without a word; a new one takes over."""
+        done, now = committed(self._log), time.monotonic()
+        if done != self._done or reached(self._log, bounds_of(self._log)):
+            self._done, self._moved_at = done, now
+        elif now - self._moved_at > STUCK_S:
+            log.error("flink-job-stuck", job=job.id, seconds=round(STUCK_S))
+            self._flink.cancel(job.id)
+            self._moved_at = now
 
     def _end(self) -> None:
         try:
@@ -203,7 +239,7 @@ def _digest(config: Config) -> str:
     flink = config.flink
     settings = (config.log, config.tagging, config.privacy)
     work = (version("groundswell"), *settings, flink.workers, flink.parallelism)
-    return hashlib.sha256(repr(work).encode()).hexdigest()[:8]
+    return hashlib.sha256(repr(work).encode()).hexdigest()[:DIGEST]
 
 
 def _options(config: Config, name: str, savepoint: str) -> PipelineOptions:
