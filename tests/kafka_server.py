@@ -299,9 +299,13 @@ def main() -> int:
         return 1
     server.start()
     print(f'[log]\nurl = "{server.url}"\n\nCtrl-C ends it.', flush=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         signal.pause()
+    # Whoever is impatient must not leave the broker behind.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     server.stop() if given.dir else server.remove()
     return 0
 

