@@ -5,7 +5,6 @@ It comes from Maven Central, with the versions that engines/kafka/pom.xml pins, 
 is killed and started again.
 """
 
-import argparse
 import fcntl
 import logging
 import os
@@ -288,10 +287,7 @@ class KafkaServer:
 
 def main() -> int:
     """Run a broker in the foreground until Ctrl-C; its data goes with it."""
-    parser = argparse.ArgumentParser(description="a Kafka broker on this machine")
-    parser.add_argument("--dir", type=Path, help="keep its data there")
-    given = parser.parse_args()
-    folder = given.dir or Path(tempfile.mkdtemp(prefix="groundswell-kafka-"))
+    folder = Path(tempfile.mkdtemp(prefix="groundswell-kafka-"))
     try:
         server = KafkaServer(folder)
     except NotInstalledError as error:
@@ -306,7 +302,7 @@ def main() -> int:
     # Whoever is impatient must not leave the broker behind.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    server.stop() if given.dir else server.remove()
+    server.remove()
     return 0
 
 

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from pipeline.config import Config
-from pipeline.log.open import open_log
+from pipeline.log.open import open_impatiently
 from pipeline.records import DeadLetter, decode
 
 
@@ -13,7 +13,7 @@ def newest(config: Config, limit: int) -> list[DeadLetter]:
     Raises:
         LogError: the log cannot be read.
     """
-    log = open_log(config.log)
+    log = open_impatiently(config.log)
     try:
         letters: list[DeadLetter] = []
         for partition, (_, end) in log.bounds("dead-letters").items():

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from pipeline.config import Config, LogSettings
+from pipeline.config import Config
 from pipeline.errors import LogError, WarehouseError
 from pipeline.log.message_log import MessageLog, Stored, Topic
-from pipeline.log.open import open_log
+from pipeline.log.open import open_impatiently
 from pipeline.records import Message, Pulse, Record, decode
 from pipeline.transforms.positions import (
     SOURCES,
@@ -23,7 +23,6 @@ from pipeline.transforms.positions import (
 
 RATE_WINDOW = timedelta(minutes=1)
 PULSES_READ = 5_000
-PATIENCE_S = 3.0
 
 
 class SourceStatus(msgspec.Struct, frozen=True):
@@ -68,18 +67,11 @@ def read_status(config: Config, now: datetime) -> Status:
     """
     published_age_s = _published_age_s(Path(config.warehouse.published), now)
     try:
-        with closing(open_log(_impatient(config.log))) as log:
+        with closing(open_impatiently(config.log)) as log:
             status = _log_status(log, now)
     except LogError as error:
         return Status(log_error=str(error), published_age_s=published_age_s)
     return msgspec.structs.replace(status, published_age_s=published_age_s)
-
-
-def _impatient(settings: LogSettings) -> LogSettings:
-    """Whoever asks how things are wants to know soon that brokers are away."""
-    soon = min(PATIENCE_S, settings.kafka.give_up_after_s)
-    kafka = msgspec.structs.replace(settings.kafka, give_up_after_s=soon)
-    return msgspec.structs.replace(settings, kafka=kafka)
 
 
 def _log_status(log: MessageLog, now: datetime) -> Status:

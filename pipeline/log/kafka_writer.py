@@ -22,6 +22,7 @@ MAX_RECORD_BYTES = MAX_REQUEST_BYTES - 1_024
 _LOOK_S = 0.2
 _SLOW_S = 10.0
 """Without a sign for longer, brokers that can be reached count as away, too."""
+_SILENCE = "no acknowledgement; is a disk full, or too few replicas in sync?"
 _TOO_LARGE = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
 
 
@@ -124,7 +125,7 @@ class Writer:
             self._brokers.wait(since, error)
         else:
             if time.monotonic() - since > _SLOW_S or self._brokers.stopped:
-                silence = errors.KafkaTimeoutError("no acknowledgement")
+                silence = errors.KafkaTimeoutError(_SILENCE)
                 self._brokers.wait(since, silence)
 
 

@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
+
 from pipeline.config import LogSettings
 from pipeline.errors import LogError
 from pipeline.log.message_log import MessageLog
 from pipeline.log.sqlite import SqliteLog
+
+PATIENCE_S = 3.0
 
 _GIGABYTE = 10**9
 
@@ -32,6 +36,17 @@ def open_log(settings: LogSettings, stopped: Callable[[], bool] = _never) -> Mes
         max_age=timedelta(days=settings.retention_days),
         max_bytes=int(settings.retention_gb * _GIGABYTE),
     )
+
+
+def open_impatiently(settings: LogSettings) -> MessageLog:
+    """The log for somebody who waits for an answer: brokers get a few seconds.
+
+    Raises:
+        LogError: it cannot be opened.
+    """
+    soon = min(PATIENCE_S, settings.kafka.give_up_after_s)
+    kafka = msgspec.structs.replace(settings.kafka, give_up_after_s=soon)
+    return open_log(msgspec.structs.replace(settings, kafka=kafka))
 
 
 def _on_kafka(settings: LogSettings, stopped: Callable[[], bool]) -> MessageLog:
