@@ -3,6 +3,7 @@
 https://nightlies.apache.org/flink/flink-docs-stable/docs/ops/rest_api/
 """
 
+import http.client
 import time
 import urllib.error
 import urllib.request
@@ -16,10 +17,27 @@ from pipeline.errors import EngineError
 TIMEOUT_S = 10.0
 POLL_S = 0.3
 ENDED = frozenset({"FAILED", "CANCELED", "FINISHED"})
+NOT_FOUND = 404
+CONFLICT = 409
+AWAY = frozenset({502, 503, 504})
+"""Answered by proxies, and by a JobManager that has no leader yet."""
 
 
 class UnreachableError(EngineError):
     """Flink does not answer; it may later."""
+
+
+class RefusedError(EngineError):
+    """Flink answered, and did not do it.
+
+    Args:
+        message: what was asked, and where to look.
+        status: HTTP's.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class FlinkJob(NamedTuple):
@@ -54,14 +72,23 @@ class FlinkRest:
         return sorted(jobs, key=lambda job: job.started_ms, reverse=True)
 
     def restarts(self, job_id: str) -> int:
-        """How often the job went back to a checkpoint."""
+        """How often the job went back to a checkpoint.
+
+        Raises:
+            RefusedError: the JobManager has forgotten it.
+            UnreachableError: it does not answer.
+        """
         counts = self._ask("GET", f"/jobs/{job_id}/checkpoints")["counts"]
         restored: int = counts["restored"]
         return restored
 
     def cancel(self, job_id: str) -> None:
-        """Ask the job to end without a savepoint."""
-        self._ask("PATCH", f"/jobs/{job_id}?mode=cancel")
+        """Ask the job to end without a savepoint; it may have ended already."""
+        try:
+            self._ask("PATCH", f"/jobs/{job_id}?mode=cancel")
+        except RefusedError as error:
+            if error.status not in (NOT_FOUND, CONFLICT):
+                raise
 
     def stop(
         self, job_id: str, folder: str, timeout_s: float, wait: Callable[[float], Any]
@@ -105,13 +132,20 @@ class FlinkRest:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
                 text = answer.read()
         except urllib.error.HTTPError as error:
-            raise EngineError(
+            with error:
+                if error.code in AWAY:
+                    raise self._unreachable() from error
+            raise RefusedError(
                 f"Flink answered {error.code} to {method} {request.selector}: look at "
-                "the JobManager's log"
+                "the JobManager's log",
+                error.code,
             ) from error
-        except OSError as error:
-            raise UnreachableError(
-                f"Flink does not answer at {self._url}: start it, or set another "
-                "[flink] rest"
-            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable() from error
         return msgspec.json.decode(text or b"{}")
+
+    def _unreachable(self) -> UnreachableError:
+        return UnreachableError(
+            f"Flink does not answer at {self._url}: start it, or set another "
+            "[flink] rest"
+        )
