@@ -27,6 +27,7 @@ from pipeline.log.message_log import Entry, MessageLog, Stored
 from pipeline.transforms.held import Held
 from pipeline.transforms.positions import (
     KEY,
+    Bounds,
     Claim,
     Place,
     Positions,
@@ -153,7 +154,7 @@ class _ReadShard(beam.DoFn):
             for place, bounds in bounds_of(log).items()
             if place[1] % SHARDS == shard
         }
-        positions = self._within(bounds, decode_positions(held) if held else {})
+        positions = self._within(bounds, decode_positions(held) if held else {}, shard)
         if self._claimed_in.get(shard) != self._bundle:
             self._tell(shard, encode_positions(positions))
         claim = next_claim(positions, bounds, SLICE)
@@ -188,12 +189,16 @@ class _ReadShard(beam.DoFn):
             self._told[shard] = positions
 
     def _within(
-        self, bounds: dict[Place, tuple[int, int]], positions: Positions
+        self, bounds: Bounds, positions: Positions, shard: int
     ) -> dict[Place, int]:
-        """A position for each partition: ours, or where others stopped."""
+        """A position for each partition: ours, or where others stopped.
+
+        Others may have gone on from where an old checkpoint or savepoint left us.
+        """
         known = dict(positions)
-        if bounds.keys() - known.keys():
-            known = committed(self._log.get()) | known
+        if shard not in self._told or bounds.keys() - known.keys():
+            for place, position in committed(self._log.get()).items():
+                known[place] = max(position, known.get(place, 0))
         return {
             place: self._position(known.get(place, first), first, end)
             for place, (first, end) in bounds.items()

@@ -289,11 +289,22 @@ def test_it_goes_on_where_another_runner_stopped(log: Log, engine: Engine) -> No
     ]
 
 
-def test_its_own_state_goes_before_what_is_on_the_log(log: Log, engine: Engine) -> None:
+def test_an_old_savepoint_goes_on_where_others_have_come_to(
+    log: Log, engine: Engine
+) -> None:
     log.holds(LIVE, 0, 9)
-    engine.state.write(encode_positions({LIVE: 4}))
-    log.append("cursors", [Entry(KEY, encode_positions({LIVE: 9, HISTORY: 0}))])
-    assert [stored.offset for stored in engine.bundle()] == [4, 5, 6, 7, 8]
+    engine.state.write(encode_positions({LIVE: 4, HISTORY: 0}))
+    log.append("cursors", [Entry(KEY, encode_positions({LIVE: 7}))])
+    assert [stored.offset for stored in engine.bundle()] == [7, 8]
+
+
+def test_what_only_its_own_state_knows_is_not_read_again(
+    log: Log, engine: Engine
+) -> None:
+    log.holds(LIVE, 0, 9)
+    engine.state.write(encode_positions({LIVE: 6, HISTORY: 0}))
+    log.append("cursors", [Entry(KEY, encode_positions({LIVE: 4}))])
+    assert [stored.offset for stored in engine.bundle()] == [6, 7, 8]
 
 
 def test_a_position_beyond_the_log_begins_anew(log: Log, engine: Engine) -> None:
