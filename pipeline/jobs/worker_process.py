@@ -1,25 +1,67 @@
-"""A worker process: runs what a TaskManager asks for until it lets go.
+"""A worker process: runs what a TaskManager, or Prism, asks for until it lets go.
 
-Arguments: the control endpoint, the worker's id.
+Arguments: the control endpoint, the worker's id, the process of the pool.
 """
 
+import logging
 import os
 import sys
 import threading
 import time
+from typing import Any
 
-from apache_beam.runners.worker.sdk_worker import SdkHarness
+import grpc
+import structlog
 
 from pipeline.jobs.logs import configure_logs
 
 POLL_S = 1.0
+HUNG_UP = 3
+"""The exit status of a worker whose engine has gone."""
+ORDERLY = frozenset({grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE})
+"""How calls end when their other end does."""
+
+log = structlog.get_logger()
 
 
-def main(control_endpoint: str, worker_id: str) -> None:
+def main(control_endpoint: str, worker_id: str, pool: int) -> None:
     """Serve the endpoint until its stream ends, or the pool that started us does."""
     configure_logs(sys.stderr)
-    threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
-    SdkHarness(control_endpoint, worker_id=worker_id).run()
+    _quieten_beam()
+    threading.excepthook = _on_thread_error
+    threading.Thread(target=_end_with, args=[pool], daemon=True).start()
+    # Beam logs while it is imported.
+    from apache_beam.runners.worker.sdk_worker import SdkHarness  # noqa: PLC0415
+
+    try:
+        SdkHarness(control_endpoint, worker_id=worker_id).run()
+    except grpc.RpcError as error:
+        _hang_up(error)
+
+
+def _quieten_beam() -> None:
+    """Leave it one of the three tracebacks of a failed bundle, none of a lost call."""
+    for name in ("common", "worker.sdk_worker"):
+        logging.getLogger(f"apache_beam.runners.{name}").setLevel(logging.CRITICAL)
+    data_plane = logging.getLogger("apache_beam.runners.worker.data_plane")
+    data_plane.addFilter(lambda record: not _is_of_call(record))
+
+
+def _is_of_call(record: logging.LogRecord) -> bool:
+    return record.exc_info is not None and isinstance(record.exc_info[1], grpc.RpcError)
+
+
+def _on_thread_error(args: threading.ExceptHookArgs) -> None:
+    if isinstance(args.exc_value, grpc.RpcError):
+        _hang_up(args.exc_value)
+    threading.__excepthook__(args)
+
+
+def _hang_up(error: Any) -> None:
+    """End at once: nobody takes what bundles still give, and they would only fail."""
+    say = log.info if error.code() in ORDERLY else log.error
+    say("engine-hung-up", code=error.code().name, details=error.details())
+    os._exit(HUNG_UP)
 
 
 def _end_with(pool: int) -> None:
@@ -29,4 +71,4 @@ def _end_with(pool: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
