@@ -8,12 +8,13 @@ from pathlib import Path
 def tree(pid: int) -> Iterator[int]:
     """The process and all its descendants."""
     yield pid
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return
-    for child in children.split():
-        yield from tree(int(child))
+    for thread in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            children = (thread / "children").read_text(encoding="utf-8")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for child in children.split():
+            yield from tree(int(child))
 
 
 def job_of(pid: int) -> str:

@@ -8,6 +8,7 @@ import structlog
 _NO_NEWS = (
     "apitools not found",  # at each start, where Google's cloud is not installed
     "Resource module is not available",  # twice a run, where PyTorch is not
+    "Unparseable argument: ",  # options that the engine knows, and Beam here does not
 )
 
 
@@ -36,5 +37,5 @@ def configure_logs(stream: TextIO) -> None:
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """False for what Beam says again and again of packages that it could use."""
+    """False for what Beam says again and again of packages and options."""
     return not record.getMessage().startswith(_NO_NEWS)
