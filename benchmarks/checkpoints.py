@@ -2,8 +2,8 @@
 
 Real Kafka, Flink with two TaskManagers and Python workers run as in the tests. Minutes
 of load and of idleness take turns. Beside groundswell's job, in a cluster of its own,
-runs a splittable DoFn that defers its remainder when there is nothing to read, the usual
-shape of a source in Python: its checkpoints grow with each deferral
+runs a splittable DoFn that defers its remainder when there is nothing to read, as most
+sources in Python do: its checkpoints grow with each deferral
 (https://github.com/apache/beam/issues/27648).
 
     .venv/bin/python benchmarks/checkpoints.py --minutes 30
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from deferring_job import submit
 from flink_cluster import FlinkCluster
 from kafka_server import KafkaServer
+from parts.servers import end_where_missing
 from streaming_stack import WORKERS, Stack
 
 from pipeline.log.message_log import Entry, MessageLog
@@ -37,6 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=3.0)
     seconds = parser.parse_args().minutes * 60
+    end_where_missing()
     tests = str(Path(__file__).resolve().parents[1] / "tests")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from flink_cluster import FlinkCluster
 from kafka_server import KafkaServer
 from parts.process_meter import ProcessMeter
+from parts.servers import end_where_missing
 from streaming_stack import WORKERS, Stack
 
 from connectors.archive_line import parse
@@ -96,10 +97,7 @@ def main() -> int:
     names = [engine.name for engine in ENGINES]
     parser.add_argument("--only", choices=names, help="measure one engine")
     given = parser.parse_args()
-    missing = what_is_missing()
-    if missing:
-        print(f"engines are not measured: {missing}")
-        return 0
+    end_where_missing()
     entries = entries_of(given.messages)
     loop = loop_cpu_s(entries)
     print(f"{len(entries):,} messages; plain loop {loop:.1f} CPU-s")
@@ -115,14 +113,6 @@ def main() -> int:
         tell(engine.name, found[engine.name], loop, len(entries))
     compare(found)
     return int(FLINK.name in found and found[FLINK.name].per_s < TARGET)
-
-
-def what_is_missing() -> str:
-    """Why Kafka and Flink cannot run on this machine, or ''."""
-    for program in ("java", "mvn"):
-        if shutil.which(program) is None:
-            return f"there is no {program} on this machine"
-    return ""
 
 
 def entries_of(wanted: int) -> list[Entry]:
