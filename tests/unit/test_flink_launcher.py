@@ -424,6 +424,22 @@ def test_restarts_are_told_and_a_job_forgotten_meanwhile_is_no_failure(
     assert [line["restarts"] for line in told] == [5]
 
 
+def test_a_job_that_does_nothing_while_messages_wait_is_started_anew(
+    flink: FakeFlink,
+    config: Config,
+    log: MemoryLog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(launcher, "STUCK_S", 0.1)
+    running = Running(config)
+    assert runs(flink)
+    looks(flink, 20)
+    assert len(flink.submitted) == 1
+    log.append("messages", [Entry("k", b"")])
+    assert eventually(lambda: flink.states()[:2] == ["CANCELED", "RUNNING"], PATIENCE_S)
+    running.end()
+
+
 def test_once_ends_when_what_was_there_is_tagged(
     flink: FakeFlink, config: Config, log: MemoryLog
 ) -> None:
