@@ -5,7 +5,8 @@ SQLite and by Beam's runner in the job's own process; on Kafka by that runner, b
 with two TaskManagers, and by Prism where it is on the PATH. The peer is a plain loop
 that decodes, tags and encodes the same messages and does nothing else: what an engine
 needs beyond it are the log, Beam, and the engine itself. Rates and CPU time are those
-between the first tagged message and the last; start-up is shown apart.
+between the first tagged message and the last; start-up is shown apart. A rate comes with
+the cores that the engine got for it, as others may use the machine.
 
     .venv/bin/python benchmarks/engines.py --messages 100000
 """
@@ -295,7 +296,8 @@ def tell(name: str, found: Figures, loop: float, messages: int) -> None:
     cpu_s = sum(found.cpu_s.values())
     million = 1e6 / messages
     print(
-        f"{name:20} {found.per_s:8,.0f}/s   {cpu_s * million:5,.0f} CPU-s/million   "
+        f"{name:20} {found.per_s:8,.0f}/s on {found.per_s * cpu_s / messages:.2f} "
+        f"cores   {cpu_s * million:5,.0f} CPU-s/million   "
         f"engine's share {1 - loop / cpu_s:4.0%}   {found.resident / 2**20:6,.0f} MB   "
         f"delay median {median(found.delays):.2f} s, longest {max(found.delays):.2f} s"
     )
