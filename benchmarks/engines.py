@@ -5,8 +5,8 @@ SQLite and by Beam's runner in the job's own process; on Kafka by that runner, b
 with two TaskManagers, and by Prism where it is on the PATH. The peer is a plain loop
 that decodes, tags and encodes the same messages and does nothing else: what an engine
 needs beyond it are the log, Beam, and the engine itself. Rates and CPU time are those
-between the first tagged message and the last; start-up is shown apart. A rate comes with
-the cores that the engine got for it, as others may use the machine.
+between the first tagged message and the last; start-up is shown apart. A rate comes
+with the cores that the engine got for it, as others may use the machine.
 
     .venv/bin/python benchmarks/engines.py --messages 100000
 """
