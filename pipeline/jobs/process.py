@@ -22,6 +22,7 @@ from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Entry
 from pipeline.log.open import open_log
 from pipeline.tagging.load import load_tagger
+from pipeline.transforms.held import made_to_stay
 from pipeline.transforms.positions import (
     KEY,
     Bounds,
@@ -64,9 +65,12 @@ def process(
         batch = MicroBatch(
             partial(open_log, config.log, stop.is_set),
             partial(
-                load_tagger,
-                config.tagging,
-                suicidality=config.privacy.suicidality,
+                made_to_stay,
+                partial(
+                    load_tagger,
+                    config.tagging,
+                    suicidality=config.privacy.suicidality,
+                ),
             ),
         )
         try:

@@ -13,7 +13,7 @@ from pipeline.tagging.tagger import Tagger
 from pipeline.transforms.coders import register_coders
 from pipeline.transforms.deduplicate import Seen
 from pipeline.transforms.follow import Follow
-from pipeline.transforms.held import Held
+from pipeline.transforms.held import Held, made_to_stay
 from pipeline.transforms.process import Process
 
 
@@ -33,7 +33,14 @@ def build(
     register_coders()
     log: Held[MessageLog] = Held(partial(open_log, config.log))
     tagger: Held[Tagger] = Held(
-        partial(load_tagger, config.tagging, suicidality=config.privacy.suicidality),
+        partial(
+            made_to_stay,
+            partial(
+                load_tagger,
+                config.tagging,
+                suicidality=config.privacy.suicidality,
+            ),
+        )
     )
     pipeline = beam.Pipeline(options=options)
     poll_s = config.tagging.poll_s

@@ -8,6 +8,7 @@ Flink keeps a state of its own for each deferral and never forgets it:
 https://github.com/apache/beam/issues/27648.)
 """
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterable
 
@@ -44,6 +45,9 @@ SLICE = 10_000
 """Records a shard reads at once, at most."""
 SLICE_S = 0.25
 """Seconds after which a shard lets the others read: what is live waits for them."""
+
+BOUNDS_S = 0.5
+"""How long bounds are believed, so that idle shards ask for them together."""
 
 _FAR_S = 50 * 365 * 86_400.0
 
@@ -130,6 +134,8 @@ class _ReadShard(beam.DoFn):
         self._claimed_in: dict[int, int] = {}
         self._told: dict[int, bytes] = {}
         self._bundle = 0
+        self._bounds: Bounds = {}
+        self._bounds_at = -math.inf
 
     def start_bundle(self) -> None:
         self._bundle += 1
@@ -149,12 +155,9 @@ class _ReadShard(beam.DoFn):
         """Read the shard's next slice."""
         log = self._log.get()
         held = state.read()
-        bounds = {
-            place: bounds
-            for place, bounds in bounds_of(log).items()
-            if place[1] % SHARDS == shard
-        }
-        positions = self._within(bounds, decode_positions(held) if held else {}, shard)
+        known = decode_positions(held) if held else {}
+        bounds = self._bounds_of(log, shard, known)
+        positions = self._within(bounds, known, shard)
         if self._claimed_in.get(shard) != self._bundle:
             self._tell(shard, encode_positions(positions))
         claim = next_claim(positions, bounds, SLICE)
@@ -164,6 +167,21 @@ class _ReadShard(beam.DoFn):
             state.write(encode_positions(positions | moved))
         pause = 0.0 if claim else self._poll_s
         tick.set(Timestamp.of(self._clock() + pause))
+
+    def _bounds_of(self, log: MessageLog, shard: int, positions: Positions) -> Bounds:
+        now = self._clock()
+        # Another of the engine's copies of us may have seen the log grow since.
+        outrun = any(
+            offset > self._bounds.get(place, (0, offset))[1]
+            for place, offset in positions.items()
+        )
+        if outrun or shard not in self._told or now - self._bounds_at >= BOUNDS_S:
+            self._bounds, self._bounds_at = bounds_of(log), now
+        return {
+            place: bounds
+            for place, bounds in self._bounds.items()
+            if place[1] % SHARDS == shard
+        }
 
     def _slice(
         self, log: MessageLog, claim: Claim

@@ -9,6 +9,7 @@ import pytest
 from pipeline.log.message_log import Entry, Stored, Topic
 from pipeline.testing import MemoryLog
 from pipeline.transforms.follow import (
+    BOUNDS_S,
     SHARDS,
     SLICE,
     SLICE_S,
@@ -125,7 +126,8 @@ class Engine:
         self._reader._lost = self.lost = Counter()
         self._reader.setup()
 
-    def bundle(self, ticks: int = 1) -> list[Stored]:
+    def bundle(self, ticks: int = 1, later_s: float = BOUNDS_S) -> list[Stored]:
+        self.clock.now += later_s
         self._reader.start_bundle()
         return [stored for _ in range(ticks) for stored in self.tick()]
 
@@ -245,6 +247,22 @@ def test_a_bundle_that_failed_is_read_again_and_was_not_told(
     assert [stored.offset for stored in engine.bundle()] == [4, 5, 6, 7, 8]
     engine.bundle()
     assert committed(log) == {LIVE: 9, HISTORY: 0}
+
+
+def test_copies_of_a_reader_that_take_turns_read_nothing_twice(
+    log: Log, engine: Engine
+) -> None:
+    other = Engine(log)
+    other.state, other.clock = engine.state, engine.clock
+    other.restart()
+    log.holds(LIVE, 0, 3)
+    assert len(engine.bundle()) == 3
+    assert other.bundle() == []
+    log.holds(LIVE, 0, 5)
+    assert len(other.bundle()) == 2
+    # What the first believes of the log's end is older than the position by now.
+    assert engine.bundle(later_s=0.0) == []
+    assert engine.positions == {LIVE: 5, HISTORY: 0}
 
 
 def test_nothing_is_told_twice(log: Log, engine: Engine) -> None:
