@@ -16,10 +16,10 @@ from streaming_stack import Stack
 from pipeline.log.message_log import Entry, MessageLog, Stored, Topic
 from pipeline.records import DeadLetter, Message, TaggedMessage, decode, encode
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(360)
 
 ANGRY = "This is so annoying, I hate this broken build"
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 
 
 def message(number: int, text: str = ANGRY) -> Message:
@@ -85,14 +85,16 @@ def running(
     prefix = f"flink-{uuid4().hex[:8]}"
     folder = tmp_path_factory.mktemp("job")
     running = Running(Stack(folder, kafka_server.url, flink_cluster, prefix))
-    append(running.log, range(100))
-    came = eventually(lambda: len(tagged_ids(running.log)) >= 100, PATIENCE_S)
-    assert came, running.stack.said("process") + flink_cluster.output("workers")
-    yield running
-    running.stop()
-    running.log.close()
-    kafka_server.forget(prefix)
-    flink_cluster.tidy()
+    try:
+        append(running.log, range(100))
+        came = eventually(lambda: len(tagged_ids(running.log)) >= 100, PATIENCE_S)
+        assert came, running.stack.said("process") + flink_cluster.output("workers")
+        yield running
+    finally:
+        running.stop()
+        running.log.close()
+        kafka_server.forget(prefix)
+        flink_cluster.tidy()
 
 
 def test_messages_are_tagged_once_and_lag_ends(running: Running) -> None:
