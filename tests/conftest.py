@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from flink_cluster import FlinkCluster
-from flink_cluster import NotInstalledError as NoFlinkError
-from kafka_server import KafkaServer, NotInstalledError
+from kafka_server import KafkaServer
+from maven_jars import NotInstalledError
 from streaming_stack import WORKERS
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -54,7 +54,7 @@ def flink_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkClu
         cluster = FlinkCluster(
             tmp_path_factory.mktemp("flink"), workers=WORKERS, environment=modules
         )
-    except NoFlinkError as error:
+    except NotInstalledError as error:
         pytest.skip(str(error))
     with cluster:
         yield cluster

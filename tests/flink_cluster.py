@@ -9,7 +9,6 @@ keep when they are started again.
 import argparse
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -26,6 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from loopback_ports import free_ports
 from maven_jars import NotInstalledError, installed
 
 ENGINES = Path(__file__).resolve().parent / "engines"
@@ -398,21 +398,6 @@ class FlinkCluster:
 
     def _log(self, part: str) -> Path:
         return self.folder / f"{part}.log"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on now.
-
-    None is of the range from which the kernel takes the ports of outgoing connections:
-    a process that is killed finds its port free when it starts again.
-    """
-    ports: set[int] = set()
-    while len(ports) < count:
-        port = random.SystemRandom().randrange(15_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            ports.add(port)
-    return sorted(ports)
 
 
 def _answers(port: int) -> bool:

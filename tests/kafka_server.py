@@ -5,27 +5,24 @@ It comes from Maven Central, with the versions that engines/kafka/pom.xml pins, 
 is killed and started again.
 """
 
-import fcntl
 import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
+from loopback_ports import free_ports
+from maven_jars import NotInstalledError, installed
 
-ROOT = Path(__file__).resolve().parents[1]
-POM = ROOT / "tests" / "engines" / "kafka" / "pom.xml"
-INSTALLED = ROOT / ".cache" / "kafka-4.3.1"
-INSTALL_S = 300
+ENGINE = Path(__file__).resolve().parent / "engines" / "kafka"
 READY_S = 60.0
 STOP_S = 20.0
 HEAP = "-Xmx512m"
@@ -60,60 +57,8 @@ _PROPERTIES = {
     "log.index.size.max.bytes": "1048576",
     "log.segment.delete.delay.ms": "1000",
 }
-_GOAL = "dependency:copy-dependencies"
 _JVM = (HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOG_LEVEL = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-
-
-class NotInstalledError(Exception):
-    """Kafka cannot run on this machine; says what is missing."""
-
-
-def install() -> Path:
-    """The folder of Kafka's jars, downloaded when it is not there yet.
-
-    Raises:
-        NotInstalledError: there is no Java, or no Maven to download with.
-    """
-    if shutil.which("java") is None:
-        raise NotInstalledError("no Java on this machine")
-    INSTALLED.parent.mkdir(exist_ok=True)
-    with _alone(INSTALLED.with_name(INSTALLED.name + ".lock")):
-        if not INSTALLED.is_dir():
-            _download(INSTALLED)
-    return INSTALLED
-
-
-def _download(folder: Path) -> None:
-    if shutil.which("mvn") is None:
-        raise NotInstalledError("no Maven on this machine")
-    half = Path(tempfile.mkdtemp(dir=folder.parent, prefix=folder.name))
-    subprocess.run(
-        # With -C a jar whose checksum is wrong fails the download.
-        ["mvn", "-q", "-B", "-C", "-f", POM, _GOAL, f"-DoutputDirectory={half}"],
-        check=True,
-        timeout=INSTALL_S,
-    )
-    half.rename(folder)
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("a", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 class KafkaServer:
@@ -138,7 +83,7 @@ class KafkaServer:
         properties: Mapping[str, str] | None = None,
         scram_users: Mapping[str, str] | None = None,
     ) -> None:
-        self._libs = install()
+        self._libs = installed(ENGINE)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         protocols = {"PLAINTEXT": "PLAINTEXT", **(listeners or {})}

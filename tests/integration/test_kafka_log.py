@@ -29,7 +29,9 @@ from kafka.admin import (
     ResourceType,
 )
 from kafka_security import LISTENERS, OWNER, PASSWORD, READER, STRANGER, Authority
-from kafka_server import KafkaServer, NotInstalledError, free_ports
+from kafka_server import KafkaServer
+from loopback_ports import free_ports
+from maven_jars import NotInstalledError
 from process_tree import eventually
 from structlog.testing import capture_logs
 
