@@ -21,9 +21,9 @@ demo: $(VENV)/.core
 test: $(VENV)/.dev $(DUCKDB_OF_GRAFANA) $(PRISM)
 	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-# Fifty kills instead of a few, and all four streams; about an hour.
+# Fifty kills instead of a few, and twenty on Kafka and Flink, with all four streams.
 test-long: $(VENV)/.dev
-	GROUNDSWELL_LONG=1 $(BIN)/pytest tests/integration/test_kill.py
+	GROUNDSWELL_LONG=1 $(BIN)/pytest tests/integration/test_kill.py tests/integration/test_exactly_once.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
