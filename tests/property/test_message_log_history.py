@@ -13,7 +13,7 @@ from kafka_server import KafkaServer
 
 from pipeline.config import KafkaSettings, LogSettings
 from pipeline.log.kafka import KafkaLog
-from pipeline.log.message_log import COMPACTED, TOPICS, Entry, MessageLog, Topic
+from pipeline.log.message_log import COMPACTED, TOPICS, Entry, MessageLog, Stored, Topic
 from pipeline.log.sqlite import SqliteLog
 from pipeline.testing import MemoryLog
 
@@ -108,4 +108,12 @@ def compare(
 
 
 def contents(log: MessageLog, topics: Sequence[Topic]) -> list[object]:
-    return [(log.bounds(topic), log.read(topic, 0, 0, 1000)) for topic in topics]
+    return [(log.bounds(topic), read_all(log, topic)) for topic in topics]
+
+
+def read_all(log: MessageLog, topic: Topic) -> list[Stored]:
+    """All records of a topic: a read may give fewer than there are."""
+    records: list[Stored] = []
+    while chunk := log.read(topic, 0, records[-1].offset + 1 if records else 0, 1000):
+        records += chunk
+    return records
