@@ -49,11 +49,8 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
 @pytest.fixture(scope="session")
 def flink_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkCluster]:
     """A running Flink of two TaskManagers; whoever uses it leaves it tidy."""
-    modules = {"PYTHONPATH": str(Path(__file__).parent)}
     try:
-        cluster = FlinkCluster(
-            tmp_path_factory.mktemp("flink"), workers=WORKERS, environment=modules
-        )
+        cluster = FlinkCluster(tmp_path_factory.mktemp("flink"), workers=WORKERS)
     except NotInstalledError as error:
         pytest.skip(str(error))
     with cluster:

@@ -33,7 +33,6 @@ WORKERS = (sys.executable, "-m", "pipeline.cli", "worker", "--port={port}")
 READY_S = 90.0
 STOP_S = 15.0
 ANSWER_S = 20.0
-SAVEPOINT_S = 60.0
 ENDED = frozenset({"CANCELED", "FAILED", "FINISHED", "SUSPENDED"})
 
 _JAVA = (
@@ -221,11 +220,6 @@ class FlinkCluster:
         """The counts, sizes and history of a job's checkpoints."""
         return dict(self.ask(f"/jobs/{job}/checkpoints"))
 
-    def exceptions(self, job: str) -> list[dict[str, Any]]:
-        """Why a job failed or started again, the latest first."""
-        found = self.ask(f"/jobs/{job}/exceptions")["exceptionHistory"]["entries"]
-        return list(found)
-
     def metrics(self, job: str, name: str) -> dict[str, str]:
         """The metrics of all subtasks of a job in whose name `name` occurs."""
         return {
@@ -241,21 +235,6 @@ class FlinkCluster:
         """End a job as it stands, and wait until it has ended."""
         self.ask(f"/jobs/{job}?mode=cancel", method="PATCH")
         self.wait(lambda: self.jobs()[job] in ENDED, f"the end of job {job}")
-
-    def stop_job(self, job: str) -> str:
-        """End a job with a savepoint, and return the savepoint's URL."""
-        wanted = {"targetDirectory": self.savepoints, "drain": False}
-        trigger = self.ask(f"/jobs/{job}/stop", wanted, method="POST")["request-id"]
-        told: dict[str, Any] = {}
-
-        def done() -> bool:
-            told.update(self.ask(f"/jobs/{job}/savepoints/{trigger}"))
-            return bool(told["status"]["id"] == "COMPLETED")
-
-        self.wait(done, f"the savepoint of job {job}", SAVEPOINT_S)
-        if "location" not in told["operation"]:
-            raise RuntimeError(f"no savepoint: {told['operation']}")
-        return str(told["operation"]["location"])
 
     def ask(
         self, path: str, body: Mapping[str, Any] | None = None, method: str = "GET"
