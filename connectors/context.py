@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from pipeline.log.message_log import MessageLog, Stored, Topic
+from pipeline.log.slices import read_slice
 from pipeline.records import Message, MessageKey, decode
 
 TEXTS = 3
@@ -144,22 +145,8 @@ def _backwards(
 ) -> Iterator[Stored]:
     while end > first:
         start = max(first, end - _CHUNK)
-        yield from reversed(_slice(log, topic, partition, start, end))
+        yield from reversed([*read_slice(log, topic, partition, start, end)])
         end = start
-
-
-def _slice(
-    log: MessageLog, topic: Topic, partition: int, start: int, end: int
-) -> list[Stored]:
-    records: list[Stored] = []
-    while start < end:
-        read = log.read(topic, partition, start, end - start)
-        read = [stored for stored in read if stored.offset < end]
-        if not read:
-            break
-        records += read
-        start = read[-1].offset + 1
-    return records
 
 
 def _cut(texts: list[str]) -> tuple[str, ...]:

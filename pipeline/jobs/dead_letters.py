@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from pipeline.config import Config
 from pipeline.log.open import open_impatiently
+from pipeline.log.slices import read_slice
 from pipeline.records import DeadLetter, decode
 
 
@@ -18,12 +19,9 @@ def newest(config: Config, limit: int) -> list[DeadLetter]:
         letters: list[DeadLetter] = []
         for partition, (_, end) in log.bounds("dead-letters").items():
             start = max(0, end - limit)
-            # A read may end early where letters are large.
-            while records := log.read("dead-letters", partition, start, limit):
-                start = records[-1].offset + 1
-                for record in records:
-                    with suppress(ValueError):  # the load job tells of it
-                        letters.append(decode(record.value, DeadLetter))
+            for record in read_slice(log, "dead-letters", partition, start, end):
+                with suppress(ValueError):  # the load job tells of it
+                    letters.append(decode(record.value, DeadLetter))
         return letters
     finally:
         log.close()

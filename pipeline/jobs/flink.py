@@ -9,6 +9,7 @@ messages may be tagged twice, and the warehouse counts each once.
 import hashlib
 import socket
 import time
+from contextlib import closing
 from importlib.metadata import version
 
 import grpc
@@ -64,12 +65,11 @@ def process_on_flink(config: Config, stop: Stop, *, once: bool = False) -> None:
         EngineError: Flink was away for longer than the log's `give_up_after_s`.
         LogError: the log cannot be used.
     """
-    with exclusive(lock_path(config, "process"), "process"):
-        message_log = open_log(config.log, stop.is_set)
-        try:
-            _Launcher(config, message_log, stop).run(once=once)
-        finally:
-            message_log.close()
+    with (
+        exclusive(lock_path(config, "process"), "process"),
+        closing(open_log(config.log, stop.is_set)) as message_log,
+    ):
+        _Launcher(config, message_log, stop).run(once=once)
 
 
 class _Launcher:

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
-import msgspec
 import structlog
 
 from pipeline.clock import utc_now
@@ -20,6 +19,7 @@ from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Entry, MessageLog
 from pipeline.log.open import open_log
 from pipeline.tagging.labels import Label, load_labels
+from pipeline.transforms.positions import encode_positions
 from pipeline.warehouse.cells import recount, set_labels
 from pipeline.warehouse.database import open_warehouse
 from pipeline.warehouse.forecasts import ForecastStore
@@ -177,10 +177,8 @@ class LoadJob:
 
     def _report(self) -> None:
         if self._reported != self._positions:
-            topics: dict[str, dict[str, int]] = {}
-            for (topic, partition), following in self._positions.items():
-                topics.setdefault(topic, {})[str(partition)] = following
-            self._log.append("cursors", [Entry("load", msgspec.json.encode(topics))])
+            entry = Entry("load", encode_positions(self._positions))
+            self._log.append("cursors", [entry])
             self._reported = dict(self._positions)
 
 

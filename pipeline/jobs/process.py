@@ -21,8 +21,7 @@ from pipeline.jobs.pace import Pace
 from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Entry
 from pipeline.log.open import open_log
-from pipeline.tagging.load import load_tagger
-from pipeline.transforms.held import made_to_stay
+from pipeline.tagging.load import load_tagger_to_stay
 from pipeline.transforms.positions import (
     KEY,
     Bounds,
@@ -30,7 +29,6 @@ from pipeline.transforms.positions import (
     Place,
     adopt,
     bounds_of,
-    committed,
     encode_positions,
     next_claim,
 )
@@ -65,12 +63,9 @@ def process(
         batch = MicroBatch(
             partial(open_log, config.log, stop.is_set),
             partial(
-                made_to_stay,
-                partial(
-                    load_tagger,
-                    config.tagging,
-                    suicidality=config.privacy.suicidality,
-                ),
+                load_tagger_to_stay,
+                config.tagging,
+                suicidality=config.privacy.suicidality,
             ),
         )
         try:
@@ -129,19 +124,14 @@ class _Job:
 
     def _positions_within(self, bounds: Bounds) -> dict[Place, int]:
         if not self._positions:
-            self._take_over()
+            # Tagging goes on where it stopped, be it ours or a streaming engine's.
+            self._positions = adopt(self._batch.log)
         for place, (first, end) in bounds.items():
             position = self._positions.setdefault(place, first)
             if not first <= position <= end:
                 _tell_what_is_gone(place, position, first, end)
                 self._positions[place] = first
         return self._positions
-
-    def _take_over(self) -> None:
-        """Go on from where tagging stopped, be it ours or a streaming engine's."""
-        positions = committed(self._batch.log)
-        adopt(self._batch.log)
-        self._positions = positions
 
     def _process(self, claim: Claim) -> None:
         begun = time.monotonic()

@@ -12,6 +12,7 @@ from pipeline.config import Config
 from pipeline.errors import LogError, WarehouseError
 from pipeline.log.message_log import MessageLog, Stored, Topic
 from pipeline.log.open import open_impatiently
+from pipeline.log.slices import read_slice
 from pipeline.records import Message, Pulse, Record, decode
 from pipeline.transforms.positions import (
     SOURCES,
@@ -152,14 +153,6 @@ def _newest(log: MessageLog) -> datetime | None:
     return max(sent, default=None)
 
 
-def _read_on(
-    log: MessageLog, topic: Topic, partition: int, start: int
-) -> Iterator[Stored]:
-    while records := log.read(topic, partition, start, PULSES_READ):
-        yield from records
-        start = records[-1].offset + 1
-
-
 def _decoded(records: Iterable[Stored], record_type: type[Record]) -> Iterator[Record]:
     """What can be decoded; the jobs make dead letters of the rest."""
     for record in records:
@@ -172,7 +165,8 @@ def _sources(log: MessageLog, now: datetime) -> list[SourceStatus]:
     messages: dict[str, int] = {}
     for partition, (_, end) in log.bounds("pulses").items():
         start = max(0, end - PULSES_READ)
-        for pulse in _decoded(_read_on(log, "pulses", partition, start), Pulse):
+        records = read_slice(log, "pulses", partition, start, end)
+        for pulse in _decoded(records, Pulse):
             newest[pulse.source] = pulse
             messages[pulse.source] = messages.get(pulse.source, 0) + pulse.messages
     return [

@@ -8,12 +8,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.config import Config
 from pipeline.log.message_log import MessageLog
 from pipeline.log.open import open_log
-from pipeline.tagging.load import load_tagger
+from pipeline.tagging.load import load_tagger_to_stay
 from pipeline.tagging.tagger import Tagger
 from pipeline.transforms.coders import register_coders
 from pipeline.transforms.deduplicate import Seen
 from pipeline.transforms.follow import Follow
-from pipeline.transforms.held import Held, made_to_stay
+from pipeline.transforms.held import Held
 from pipeline.transforms.process import Process
 
 
@@ -34,12 +34,9 @@ def build(
     log: Held[MessageLog] = Held(partial(open_log, config.log))
     tagger: Held[Tagger] = Held(
         partial(
-            made_to_stay,
-            partial(
-                load_tagger,
-                config.tagging,
-                suicidality=config.privacy.suicidality,
-            ),
+            load_tagger_to_stay,
+            config.tagging,
+            suicidality=config.privacy.suicidality,
         )
     )
     pipeline = beam.Pipeline(options=options)

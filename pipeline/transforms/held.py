@@ -4,26 +4,12 @@ Beam makes its DoFns anew in each run, and a micro-batch is a run: a log, a tagg
 or a memory of keys must outlive it.
 """
 
-import gc
 import threading
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import uuid4
 
 T = TypeVar("T")
-
-
-def made_to_stay(make: Callable[[], T]) -> T:
-    """What `make` makes, for a process that keeps it until its own end.
-
-    The garbage collector leaves alone all that there is by then. Kafka's client makes
-    several objects a record, and would have it walk again and again through word lists
-    and through Beam: about a tenth of what tagging costs on Flink.
-    """
-    made = make()
-    gc.collect()
-    gc.freeze()
-    return made
 
 
 class Held(Generic[T]):

@@ -6,6 +6,7 @@ Positions are the first offsets that are not tagged yet. They lie on the topic
 """
 
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,23 +25,36 @@ Bounds = Mapping[Place, tuple[int, int]]
 Claim = dict[Place, tuple[int, int]]
 """Slices [start, end) of partitions."""
 
+T = TypeVar("T")
 
-def encode_positions(positions: Positions) -> bytes:
-    """The positions as JSON, {topic: {partition: offset}}."""
-    topics: dict[str, dict[str, int]] = {}
-    for (topic, partition), offset in positions.items():
-        topics.setdefault(topic, {})[str(partition)] = offset
+
+def encode_places(values: Mapping[Place, Any]) -> bytes:
+    """Something of each place as JSON, {topic: {partition: value}}."""
+    topics: dict[str, dict[str, Any]] = {}
+    for (topic, partition), value in values.items():
+        topics.setdefault(topic, {})[str(partition)] = value
     return msgspec.json.encode(topics)
 
 
-def decode_positions(value: bytes) -> dict[Place, int]:
-    """The positions that were encoded."""
-    topics = msgspec.json.decode(value, type=dict[Topic, dict[int, int]])
+def decode_places(encoded: bytes, kind: type[T]) -> dict[Place, T]:
+    """The values, of one kind, that were encoded."""
+    topics: dict[Topic, dict[int, T]]
+    topics = msgspec.json.decode(encoded, type=dict[Topic, dict[int, kind]])  # type: ignore[valid-type]
     return {
-        (topic, partition): offset
+        (topic, partition): value
         for topic, partitions in topics.items()
-        for partition, offset in partitions.items()
+        for partition, value in partitions.items()
     }
+
+
+def encode_positions(positions: Positions) -> bytes:
+    """The positions as JSON, {topic: {partition: offset}}."""
+    return encode_places(positions)
+
+
+def decode_positions(encoded: bytes) -> dict[Place, int]:
+    """The positions that were encoded."""
+    return decode_places(encoded, int)
 
 
 def committed(log: MessageLog) -> dict[Place, int]:
@@ -56,19 +70,22 @@ def committed(log: MessageLog) -> dict[Place, int]:
 def adopt(log: MessageLog) -> dict[Place, int]:
     """Take over from who tagged before: their positions become one, under `KEY`.
 
-    Those beyond the log's end are dropped, as another log has begun.
+    Those beyond the log's end are not kept, as another log has begun.
+
+    Returns:
+        What was committed, those beyond the log's end among it.
     """
-    bounds = bounds_of(log)
+    known, bounds = committed(log), bounds_of(log)
     positions = {
         place: offset
-        for place, offset in committed(log).items()
+        for place, offset in known.items()
         if place in bounds and offset <= bounds[place][1]
     }
     shards = [key for key in log.latest("cursors") if key.startswith(f"{KEY}/")]
     entries = [Entry(KEY, encode_positions(positions))]
     entries += [Entry(key, encode_positions({})) for key in shards]
     log.append("cursors", entries)
-    return positions
+    return known
 
 
 def bounds_of(log: MessageLog) -> dict[Place, tuple[int, int]]:

@@ -7,23 +7,19 @@ changes and can be kept.
 from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
-import msgspec
 from apache_beam.metrics import Metrics
 
-from pipeline.log.message_log import Entry, MessageLog, Stored, Topic
+from pipeline.log.message_log import Entry, MessageLog, Stored
+from pipeline.log.slices import read_slice
 from pipeline.transforms.held import Held
-from pipeline.transforms.positions import Claim, Place
+from pipeline.transforms.positions import Claim, decode_places, encode_places
 
 CLAIM_KEY = "process-claim"
-CHUNK = 1_000
 
 
 def claim_entry(claim: Claim) -> Entry:
     """The claim as it is appended to the topic `cursors`."""
-    topics: dict[Topic, dict[int, tuple[int, int]]] = {}
-    for (topic, partition), slice_ in claim.items():
-        topics.setdefault(topic, {})[partition] = slice_
-    return Entry(CLAIM_KEY, msgspec.json.encode(topics))
+    return Entry(CLAIM_KEY, encode_places(claim))
 
 
 def records(log: MessageLog, claim: Claim) -> Iterator[Stored]:
@@ -33,16 +29,7 @@ def records(log: MessageLog, claim: Claim) -> Iterator[Stored]:
         LogError: the log cannot be read.
     """
     for place, (start, end) in claim.items():
-        yield from _slice(log, place, start, end)
-
-
-def _slice(log: MessageLog, place: Place, start: int, end: int) -> Iterator[Stored]:
-    while start < end:
-        chunk = log.read(*place, start, min(CHUNK, end - start))
-        # Where retention took the slice away, the chunk begins beyond its end.
-        wanted = [stored for stored in chunk if stored.offset < end]
-        yield from wanted
-        start = wanted[-1].offset + 1 if wanted else end
+        yield from read_slice(log, *place, start, end)
 
 
 class Read(beam.PTransform):
@@ -74,10 +61,4 @@ class _ReadClaim(beam.DoFn):
 
 
 def _newest_claim(log: MessageLog) -> Claim:
-    value = log.latest("cursors")[CLAIM_KEY]
-    topics = msgspec.json.decode(value, type=dict[Topic, dict[int, tuple[int, int]]])
-    return {
-        (topic, partition): slice_
-        for topic, partitions in topics.items()
-        for partition, slice_ in partitions.items()
-    }
+    return decode_places(log.latest("cursors")[CLAIM_KEY], tuple[int, int])

@@ -178,7 +178,7 @@ def test_live_messages_wait_for_no_more_than_a_slice_of_history(
         slices.append([record.message.id for record in tagged])
         return counts
 
-    monkeypatch.setattr(job, "load_tagger", lambda *_, **__: FakeTagger())
+    monkeypatch.setattr(job, "load_tagger_to_stay", lambda *_, **__: FakeTagger())
     monkeypatch.setattr(MicroBatch, "run", run)
     process(config, Stop(), once=True)
     for number in range(HISTORY // 500):

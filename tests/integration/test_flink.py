@@ -10,10 +10,11 @@ import pytest
 from flink_cluster import FlinkCluster
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka_server import KafkaServer
+from log_contents import read_all
 from process_tree import eventually
 from streaming_stack import Stack
 
-from pipeline.log.message_log import Entry, MessageLog, Stored, Topic
+from pipeline.log.message_log import Entry, MessageLog, Topic
 from pipeline.records import DeadLetter, Message, TaggedMessage, decode, encode
 
 pytestmark = pytest.mark.timeout(360)
@@ -40,17 +41,6 @@ def message(number: int, text: str = ANGRY) -> Message:
 def append(log: MessageLog, numbers: range, topic: Topic = "messages") -> None:
     messages = [message(number) for number in numbers]
     log.append(topic, [Entry(m.partition_key, encode(m)) for m in messages])
-
-
-def read_all(log: MessageLog, topic: Topic) -> list[Stored]:
-    records: list[Stored] = []
-    for partition, (start, end) in log.bounds(topic).items():
-        position = start
-        while position < end:
-            chunk = log.read(topic, partition, position, 10_000)
-            records += chunk
-            position = chunk[-1].offset + 1 if chunk else end
-    return records
 
 
 def tagged_ids(log: MessageLog) -> list[str]:

@@ -14,11 +14,12 @@ from uuid import uuid4
 
 import pytest
 from kafka_server import KafkaServer
+from log_contents import read_all
 from process_tree import alive, eventually, tree
 
 from pipeline.config import load
 from pipeline.jobs.prism import COMMAND
-from pipeline.log.message_log import Entry, MessageLog, Stored, Topic
+from pipeline.log.message_log import Entry, MessageLog, Topic
 from pipeline.log.open import open_log
 from pipeline.records import Message, TaggedMessage, decode, encode
 
@@ -91,15 +92,6 @@ def message(number: int) -> Message:
         seen_at=now,
         text="This is so annoying, I hate this broken build",
     )
-
-
-def read_all(log: MessageLog, topic: Topic) -> list[Stored]:
-    bounds = log.bounds(topic).items()
-    return [
-        stored
-        for partition, (start, end) in bounds
-        for stored in (log.read(topic, partition, start, 10_000) if start < end else [])
-    ]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -36,7 +36,7 @@ PATIENCE_S = 20.0
 
 @pytest.fixture(autouse=True)
 def _fake_tagger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "load_tagger", lambda *_, **__: FakeTagger())
+    monkeypatch.setattr(job, "load_tagger_to_stay", lambda *_, **__: FakeTagger())
 
 
 @pytest.fixture
@@ -503,7 +503,7 @@ def test_runs_grow_and_shrink_with_the_taggers_speed(
         claimed.extend(end - start for start, end in claim.values())
         return real(self, claim)
 
-    monkeypatch.setattr(job, "load_tagger", lambda *_, **__: Slow())
+    monkeypatch.setattr(job, "load_tagger_to_stay", lambda *_, **__: Slow())
     monkeypatch.setattr(job, "RUN_S", 0.2)
     monkeypatch.setattr(job, "FIRST_SIZE", 800)
     monkeypatch.setattr(MicroBatch, "run", watched)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from kafka_server import KafkaServer
+from log_contents import read_all
 
 from pipeline.config import KafkaSettings, LogSettings
 from pipeline.log.kafka import KafkaLog
-from pipeline.log.message_log import COMPACTED, TOPICS, Entry, MessageLog, Stored, Topic
+from pipeline.log.message_log import COMPACTED, TOPICS, Entry, MessageLog, Topic
 from pipeline.log.sqlite import SqliteLog
 from pipeline.testing import MemoryLog
 
@@ -109,11 +110,3 @@ def compare(
 
 def contents(log: MessageLog, topics: Sequence[Topic]) -> list[object]:
     return [(log.bounds(topic), read_all(log, topic)) for topic in topics]
-
-
-def read_all(log: MessageLog, topic: Topic) -> list[Stored]:
-    """All records of a topic: a read may give fewer than there are."""
-    records: list[Stored] = []
-    while chunk := log.read(topic, 0, records[-1].offset + 1 if records else 0, 1000):
-        records += chunk
-    return records
