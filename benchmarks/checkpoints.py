@@ -92,7 +92,7 @@ def measured(
     process.terminate()
     process.wait()
     log.close()
-    print(f"messages appended {sent:,}; tagged {tagged(stack):,}")
+    print(f"messages appended {sent:,}; tagged {stack.tagged():,}")
     return sizes
 
 
@@ -123,14 +123,6 @@ def append(log: MessageLog, start: int) -> None:
         for number in range(start, start + LOAD_PER_S)
     ]
     log.append("messages", [Entry(m.partition_key, encode(m)) for m in messages])
-
-
-def tagged(stack: Stack) -> int:
-    """Records on the topic `tagged`."""
-    log = stack.open_log()
-    count = sum(end for _, end in log.bounds("tagged").values())
-    log.close()
-    return count
 
 
 if __name__ == "__main__":

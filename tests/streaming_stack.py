@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,11 @@ class Stack:
     def open_log(self) -> MessageLog:
         """The log, to look into; close it."""
         return open_log(load(self.path).log)
+
+    def tagged(self) -> int:
+        """Records on the topic `tagged`, repetitions included."""
+        with closing(self.open_log()) as log:
+            return sum(end for _, end in log.bounds("tagged").values())
 
     def start(self, job: str, *options: str) -> subprocess.Popen[bytes]:
         """Start a job; what it says goes to a file."""
