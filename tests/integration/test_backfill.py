@@ -17,7 +17,13 @@ from connectors.runner import Runner
 from connectors.source import RawMessage
 from connectors.testing import FakeSource, raw_message
 from pipeline.clock import utc_now
-from pipeline.config import Config, KafkaSettings, LogSettings, TaggingSettings
+from pipeline.config import (
+    Config,
+    KafkaSettings,
+    LogSettings,
+    TaggingSettings,
+    WarehouseSettings,
+)
 from pipeline.errors import LogError
 from pipeline.jobs import process as job
 from pipeline.jobs.micro_batch import MicroBatch
@@ -160,9 +166,17 @@ def entry(name: str, number: int) -> Entry:
 
 
 def test_live_messages_wait_for_no_more_than_a_slice_of_history(
-    log: MessageLog, settings: LogSettings, monkeypatch: pytest.MonkeyPatch
+    log: MessageLog,
+    settings: LogSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = Config(log=settings, tagging=TaggingSettings(batch=500))
+    config = Config(
+        log=settings,
+        tagging=TaggingSettings(batch=500),
+        # The job's lock lies beside it.
+        warehouse=WarehouseSettings(path=f"{tmp_path}/warehouse.duckdb"),
+    )
     log.append("history", [entry("old", number) for number in range(HISTORY)])
     assert read_status(config, utc_now()).history_waiting == HISTORY
     slices: list[list[str]] = []
