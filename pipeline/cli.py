@@ -355,6 +355,12 @@ def _add_tag(commands: Any) -> None:
     parser.add_argument(
         "--all", action="store_true", dest="every_mark", help="unflagged marks too"
     )
+    parser.add_argument(
+        "--tagger",
+        choices=get_args(configuration.TaggerName),
+        default="lexicon",
+        help="what reads the texts (default: lexicon)",
+    )
 
 
 def _tag(given: argparse.Namespace) -> int:
@@ -362,7 +368,8 @@ def _tag(given: argparse.Namespace) -> int:
     from pipeline.jobs.tag import tag_file
     from pipeline.tagging.load import load_tagger
 
-    tagger = load_tagger(TaggingSettings(), suicidality=False)
+    settings = TaggingSettings(tagger=given.tagger)
+    tagger = load_tagger(settings, suicidality=False)
     path = None if given.file == "-" else Path(given.file)
     bad = tag_file(path, sys.stdout.buffer, tagger, every_mark=given.every_mark)
     if bad:

@@ -130,7 +130,7 @@ def fit_scale(totals: Floats, truth: Bools) -> Scale:
     )
     slope, bias = (round(float(number), 3) for number in result.x)
     scores = _scores(Scale(slope, bias, 0.5), totals)
-    f1 = [_rates(scores >= threshold, truth)[0] for threshold in THRESHOLDS]
+    f1 = [rates(scores >= threshold, truth)[0] for threshold in THRESHOLDS]
     return Scale(slope, bias, round(float(THRESHOLDS[int(np.argmax(f1))]), 2))
 
 
@@ -145,7 +145,7 @@ def cross_validate(label: str, totals: Floats, truth: Bools) -> Figures:
         scores[held_out] = _scores(scale, totals[held_out])
         flagged[held_out] = scores[held_out] >= scale.threshold
     error = calibration_error(scores[scores > 0], truth[scores > 0])
-    return Figures(label, int(truth.sum()), *_rates(flagged, truth), error)
+    return Figures(label, int(truth.sum()), *rates(flagged, truth), error)
 
 
 def calibration_error(scores: Floats, truth: Bools) -> float:
@@ -316,7 +316,7 @@ def _logistic(logits: Floats) -> Floats:
     return 1.0 / (1.0 + np.exp(-np.clip(logits, -700, 700)))
 
 
-def _rates(flagged: Bools, truth: Bools) -> tuple[float, float, float]:
+def rates(flagged: Bools, truth: Bools) -> tuple[float, float, float]:
     """F1, precision and recall."""
     hits = float((flagged & truth).sum())
     said, true = float(flagged.sum()), float(truth.sum())

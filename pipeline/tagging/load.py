@@ -3,6 +3,7 @@
 import gc
 
 from pipeline.config import TaggingSettings
+from pipeline.errors import ConfigError
 from pipeline.tagging.lexicon_tagger import LexiconTagger
 from pipeline.tagging.tagger import Tagger
 
@@ -13,9 +14,13 @@ def load_tagger(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
     Args:
         settings: the `[tagging]` section of the configuration.
         suicidality: whether to tag that one marker, which is off by default.
+
+    Raises:
+        ConfigError: its packages are not installed.
     """
-    makers = {"lexicon": LexiconTagger.load}
-    return makers[settings.tagger](suicidality=suicidality)
+    if settings.tagger == "encoder":
+        return _encoder(settings.threads, suicidality=suicidality)
+    return LexiconTagger.load(suicidality=suicidality)
 
 
 def load_tagger_to_stay(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
@@ -29,3 +34,16 @@ def load_tagger_to_stay(settings: TaggingSettings, *, suicidality: bool) -> Tagg
     gc.collect()
     gc.freeze()
     return tagger
+
+
+def _encoder(threads: int, *, suicidality: bool) -> Tagger:
+    try:
+        from pipeline.tagging.encoder_tagger import (  # noqa: PLC0415 - optional packages
+            EncoderTagger,
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "[tagging] tagger 'encoder' needs onnxruntime and tokenizers: run pip "
+            "install groundswell[encoder], or set tagger to 'lexicon'"
+        ) from error
+    return EncoderTagger.load(suicidality=suicidality, threads=threads)

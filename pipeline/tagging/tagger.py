@@ -34,5 +34,6 @@ class Tagger(Protocol):
         """The marks of each text, in the texts' order.
 
         Every mark that can be scored above 0 is returned, flagged or not, at most
-        one for a label. A mark's evidence lies within its text, in characters.
+        one for a label; a tagger may leave out what it scores below .01. A mark's
+        evidence lies within its text, in characters.
         """

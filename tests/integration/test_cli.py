@@ -77,6 +77,14 @@ def test_tag_reads_standard_input_and_keeps_the_order() -> None:
     assert ("basic-emotion", "anger") in marks
 
 
+def test_tag_asks_the_encoder_on_request() -> None:
+    line = '{"id": 1, "text": "Who on earth wanted this? It never works"}\n'
+    answer = groundswell("tag", "--tagger", "encoder", "-", text=line)
+    assert answer.returncode == 0, answer.stderr
+    marks = json.loads(answer.stdout)["marks"]
+    assert "anger" in {mark["label"] for mark in marks}
+
+
 def test_a_bad_line_is_told_and_the_others_are_tagged() -> None:
     answer = groundswell("tag", "-", text='nonsense\n{"id": "a", "text": "thanks"}\n')
     assert answer.returncode == 1

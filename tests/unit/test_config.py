@@ -145,6 +145,16 @@ def test_a_missing_package_is_named(
     assert "pip install groundswell[kafka]" in check(path, SECRET)[0]
 
 
+def test_the_encoder_without_its_packages_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, "[tagging]\ntagger = 'encoder'\nthreads = 2")
+    assert check(path, SECRET) == []
+    monkeypatch.setattr(configuration, "find_spec", lambda _name: None)
+    (fault,) = check(path, SECRET)
+    assert "pip install groundswell[encoder]" in fault
+
+
 def test_a_certificate_that_is_not_there_is_found(tmp_path: Path) -> None:
     path = written(tmp_path, "[log.kafka]\nsecurity = 'tls'\nca_file = 'gone.pem'")
     assert "gone.pem cannot be read; check the path" in check(path, SECRET)[0]

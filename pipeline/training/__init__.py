@@ -1,0 +1,1 @@
+"""Makes the models that `pipeline.tagging` reads; needs the extra `train`."""

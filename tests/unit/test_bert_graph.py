@@ -1,0 +1,153 @@
+"""The graph against the published formulas of BERT, in numpy and double precision."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+from safetensors.numpy import save_file
+from scipy.special import erf
+
+from pipeline.training import export as exporting
+from pipeline.training.bert_graph import Shape, build
+from pipeline.training.export import export
+
+Weights = dict[str, Any]
+WORDS, PLACES, WIDTH, WIDE, HEADS, OUTPUTS = 50, 32, 16, 32, 4, 5
+SHAPE = Shape(layers=2, heads=HEADS, epsilon=1e-12)
+IDS = np.array([[2, 7, 9, 3], [2, 11, 3, 0]], dtype=np.int32)
+MASK = np.array([[1, 1, 1, 1], [1, 1, 1, 0]], dtype=np.int32)
+
+
+def random_weights() -> tuple[Weights, Weights]:
+    random = np.random.default_rng(3)
+
+    def some(*shape: int) -> Any:
+        return random.normal(0.0, 0.3, shape).astype(np.float32)
+
+    sizes = {
+        "attention.self.query": (WIDTH, WIDTH),
+        "attention.self.key": (WIDTH, WIDTH),
+        "attention.self.value": (WIDTH, WIDTH),
+        "attention.output.dense": (WIDTH, WIDTH),
+        "intermediate.dense": (WIDE, WIDTH),
+        "output.dense": (WIDTH, WIDE),
+    }
+    norms = ["attention.output.LayerNorm", "output.LayerNorm"]
+    weights = {
+        "embeddings.word_embeddings.weight": some(WORDS, WIDTH),
+        "embeddings.position_embeddings.weight": some(PLACES, WIDTH),
+        "embeddings.token_type_embeddings.weight": some(2, WIDTH),
+        "embeddings.LayerNorm.weight": some(WIDTH),
+        "embeddings.LayerNorm.bias": some(WIDTH),
+    }
+    for layer in range(SHAPE.layers):
+        prefix = f"encoder.layer.{layer}"
+        for name, size in sizes.items():
+            weights[f"{prefix}.{name}.weight"] = some(*size)
+            weights[f"{prefix}.{name}.bias"] = some(size[0])
+        for name in norms:
+            weights[f"{prefix}.{name}.weight"] = some(WIDTH)
+            weights[f"{prefix}.{name}.bias"] = some(WIDTH)
+    return weights, {"weight": some(OUTPUTS, WIDTH), "bias": some(OUTPUTS)}
+
+
+def by_the_book(weights: Weights, heads: Weights, ids: list[int]) -> Any:
+    def norm(x: Any, name: str) -> Any:
+        centred = x - x.mean(axis=-1, keepdims=True)
+        scaled = centred / np.sqrt(x.var(axis=-1, keepdims=True) + SHAPE.epsilon)
+        return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    def linear(x: Any, name: str) -> Any:
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    kinds = ("word", "position", "token_type")
+    places: tuple[Any, ...] = (ids, range(len(ids)), 0)
+    x = sum(
+        weights[f"embeddings.{kind}_embeddings.weight"].astype(float)[place]
+        for kind, place in zip(kinds, places, strict=True)
+    )
+    x = norm(x, "embeddings.LayerNorm")
+    for layer in range(SHAPE.layers):
+        at = f"encoder.layer.{layer}"
+        q, k, v = (
+            linear(x, f"{at}.attention.self.{name}")
+            .reshape(len(ids), HEADS, -1)
+            .transpose(1, 0, 2)
+            for name in ("query", "key", "value")
+        )
+        scores = np.exp(q @ k.transpose(0, 2, 1) / np.sqrt(WIDTH // HEADS))
+        seen = (scores / scores.sum(axis=-1, keepdims=True)) @ v
+        seen = seen.transpose(1, 0, 2).reshape(len(ids), WIDTH)
+        seen = linear(seen, f"{at}.attention.output.dense")
+        x = norm(x + seen, f"{at}.attention.output.LayerNorm")
+        wide = linear(x, f"{at}.intermediate.dense")
+        wide = wide * (1 + erf(wide / np.sqrt(2))) / 2
+        x = norm(x + linear(wide, f"{at}.output.dense"), f"{at}.output.LayerNorm")
+    return x @ heads["weight"].T + heads["bias"]
+
+
+def test_the_graph_computes_a_bert_and_the_mean_of_its_heads() -> None:
+    weights, heads = random_weights()
+    model = build(SHAPE, weights, heads).SerializeToString()
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    said, by_token = session.run(None, {"ids": IDS, "mask": MASK})
+    for row, length in enumerate(MASK.sum(axis=1)):
+        expected = by_the_book(weights, heads, IDS[row, :length].tolist())
+        assert by_token[row, :length] == pytest.approx(expected, abs=1e-4)
+        assert said[row] == pytest.approx(expected.mean(axis=0), abs=1e-4)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    folder = tmp_path / "trained"
+    folder.mkdir()
+    weights, heads = random_weights()
+    save_file(
+        {n: w.astype(np.float16) for n, w in weights.items()},
+        folder / "model.safetensors",
+    )
+    save_file(heads, folder / "heads.safetensors")
+    config = {
+        "num_hidden_layers": SHAPE.layers,
+        "num_attention_heads": SHAPE.heads,
+        "layer_norm_eps": SHAPE.epsilon,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    for name in ("tokenizer.json", "heads.json"):
+        (folder / name).write_text("{}")
+    return folder
+
+
+def test_int8_says_nearly_the_same_and_the_same_file_each_time(
+    trained: Path, tmp_path: Path
+) -> None:
+    whole = export(trained, tmp_path / "whole", int8=False)
+    first, second = (export(trained, tmp_path / name) for name in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+    assert first.stat().st_size < whole.stat().st_size
+    given = {"ids": IDS, "mask": MASK}
+    exact, small = (
+        ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run(
+            ["logits"], given
+        )[0]
+        for path in (whole, first)
+    )
+    assert small == pytest.approx(exact, abs=0.3)
+    assert np.corrcoef(small.ravel(), exact.ravel())[0, 1] > 0.98
+
+
+def test_the_command_names_the_file_and_its_size(
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "out"
+    monkeypatch.setattr("sys.argv", ["export", str(trained), str(output)])
+    assert exporting.main() == 0
+    assert capsys.readouterr().out.startswith(f"{output / 'model.onnx'}: ")
+    names = {path.name for path in output.iterdir()}
+    assert names == {"model.onnx", "tokenizer.json", "heads.json"}

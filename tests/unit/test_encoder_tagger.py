@@ -1,0 +1,186 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.config import TaggingSettings
+from pipeline.errors import ConfigError
+from pipeline.records import Mark
+from pipeline.tagging.encoder import (
+    MAX_WINDOWS,
+    SHIPPED,
+    WINDOW,
+    Reading,
+    Word,
+    shipped_encoder,
+)
+from pipeline.tagging.encoder_scales import ANY, Head, load_scales
+from pipeline.tagging.encoder_tagger import EncoderTagger, loudest_words
+from pipeline.tagging.labels import load_labels
+from pipeline.tagging.load import load_tagger
+from pipeline.tagging.tagger import Tagger, TextToTag
+
+LEXICON_ONLY = {"cause", "marker"}
+MEGABYTES = 10**6
+HEAD = Head((0,), slope=1.0, bias=0.0, threshold=0.5)
+
+
+@pytest.fixture(scope="module")
+def tagger() -> Tagger:
+    return load_tagger(TaggingSettings(tagger="encoder"), suicidality=False)
+
+
+def marks(
+    tagger: Tagger, text: str, language: str | None = "en", platform: str = "github"
+) -> list[Mark]:
+    return tagger.tag([TextToTag(text, language, platform, ())])[0]
+
+
+def flagged(tagger: Tagger, text: str, platform: str = "github") -> set[str]:
+    return {m.label for m in marks(tagger, text, platform=platform) if m.flagged}
+
+
+def said_of(text: str) -> Reading:
+    return shipped_encoder(1).read(text)
+
+
+def test_it_sees_what_no_word_says_alone(tagger: Tagger) -> None:
+    assert "anger" in flagged(tagger, "Who on earth thought this was a good idea?")
+    assert {"gratitude", "love"} <= flagged(tagger, "Thank you so much, works great!")
+    assert "neutral" in flagged(tagger, "The file is in the second folder.")
+
+
+def test_causes_and_markers_without_labelled_texts_are_the_lexicons(
+    tagger: Tagger,
+) -> None:
+    text = "I can't sleep. Tests keep failing and I hate it"
+    theirs = load_tagger(TaggingSettings(tagger="lexicon"), suicidality=False)
+    expected = {
+        (m.label, m.score, m.evidence)
+        for m in marks(theirs, text)
+        if m.task in LEXICON_ONLY and m.label != "stress"
+    }
+    found = {(m.label, m.score, m.evidence) for m in marks(tagger, text)}
+    assert expected
+    assert expected <= found
+    assert {mark.tagger for mark in marks(tagger, text)} == {tagger.name}
+
+
+def test_every_flagged_emotion_points_at_words(tagger: Tagger) -> None:
+    text = "The logs are in /tmp. Who on earth thought this was a good idea?"
+    (anger,) = [
+        m
+        for m in marks(tagger, text)
+        if (m.task, m.label) == ("basic-emotion", "anger")
+    ]
+    assert anger.flagged
+    assert anger.evidence is not None
+    start, end = anger.evidence
+    assert start >= text.index("Who")
+    assert text[start:end] == text[start:end].strip()
+
+
+def test_stress_is_rarer_where_nobody_expects_it(tagger: Tagger) -> None:
+    text = "I am so overwhelmed, I can't cope with all this any more"
+
+    def score(platform: str) -> float:
+        found = marks(tagger, text, platform=platform)
+        return next(mark.score for mark in found if mark.label == "stress")
+
+    assert score("irc") < score("reddit")
+
+
+@pytest.mark.parametrize("text", ["", "?!", "`raise`", "😡", "42"])
+def test_what_holds_no_prose_is_not_judged(tagger: Tagger, text: str) -> None:
+    own = [mark for mark in marks(tagger, text) if mark.label == "stress"]
+    assert own == []
+    assert "neutral" not in flagged(tagger, text)
+
+
+def test_other_languages_get_no_marks_and_unknown_is_read_as_english(
+    tagger: Tagger,
+) -> None:
+    assert marks(tagger, "Odio esto con toda mi alma", "es") == []
+    assert marks(tagger, "I hate this", None) == marks(tagger, "I hate this")
+
+
+def test_only_known_labels_are_scaled() -> None:
+    known = {label.key for label in load_labels()}
+    scales = load_scales(SHIPPED)
+    for platform in (ANY, "github", "stackexchange", "reddit", "twitter"):
+        assert known.issuperset(scales.on(platform))
+
+
+def test_platforms_of_one_kind_share_their_scales() -> None:
+    scales = load_scales(SHIPPED)
+    assert scales.on("gitlab") == scales.on("github") != scales.on("irc")
+
+
+def test_a_text_is_the_mean_of_its_tokens() -> None:
+    reading = said_of("Why is this so slow?")
+    assert len(reading.by_token) == reading.words[-1].end
+    assert reading.logits.shape == reading.by_token.shape[1:]
+
+
+def test_places_of_words_are_those_of_the_text() -> None:
+    text = "İ😡 Thanks \ud800 ﬁne"
+    words = [text[slice(*word.place)] for word in said_of(text).words]
+    assert {"Thanks", "ﬁne"} <= set(words)
+
+
+def test_long_texts_are_read_in_windows_up_to_a_bound() -> None:
+    once = said_of("word " * 150)
+    twice = said_of("word " * 300)
+    assert (len(once.by_token), len(twice.by_token)) == (150, 300)
+    bound = MAX_WINDOWS * (WINDOW - 2)
+    assert len(said_of("word " * 10_000).by_token) == bound
+
+
+def test_a_window_is_answered_as_a_text_alone() -> None:
+    window = " ".join(["sad"] * (WINDOW - 2))
+    both = said_of(f"{window} {window}")
+    np.testing.assert_allclose(both.logits, said_of(window).logits, rtol=1e-5)
+
+
+def test_evidence_is_the_loudest_word_and_its_loud_neighbours() -> None:
+    text = "ok so terribly angry . bye"
+    loudness = [0.0, 0.2, 6.0, 8.0, 9.0, 0.1]
+    starts = [0, 3, 6, 15, 21, 23]
+    words = [
+        Word(n, n + 1, (start, start + len(word)))
+        for n, (start, word) in enumerate(zip(starts, text.split(), strict=True))
+    ]
+    by_token = np.array(loudness, dtype=np.float32)[:, None]
+    reading = Reading(by_token.mean(axis=0), by_token, words)
+    start, end = loudest_words(text, reading, HEAD) or (0, 0)
+    assert text[start:end] == "terribly angry"
+
+
+def test_a_text_without_words_has_no_evidence() -> None:
+    by_token = np.ones((1, 1), dtype=np.float32)
+    reading = Reading(by_token[0], by_token, [Word(0, 1, (0, 1))])
+    assert loudest_words("?", reading, HEAD) is None
+
+
+def test_threads_do_not_change_the_marks(tagger: Tagger) -> None:
+    two = load_tagger(TaggingSettings(tagger="encoder", threads=2), suicidality=False)
+    text = "This is so annoying, it never works. " * 20
+    assert marks(two, text) == marks(tagger, text)
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pipeline.tagging.encoder_tagger", None)
+    with pytest.raises(ConfigError, match=r"pip install groundswell\[encoder\]"):
+        load_tagger(TaggingSettings(tagger="encoder"), suicidality=False)
+
+
+def test_the_model_leaves_room_in_the_package() -> None:
+    package = Path(SHIPPED).parents[2]
+    size = sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
+    assert size <= 60 * MEGABYTES
+
+
+def test_the_tagger_is_loaded_once_in_a_process() -> None:
+    first, second = (EncoderTagger.load(suicidality=False) for _ in range(2))
+    assert first._encoder is second._encoder
