@@ -18,6 +18,13 @@ from msgspec import Meta
 
 from pipeline.errors import ConfigError
 from pipeline.records import Kind, Name
+from pipeline.tagger_settings import (
+    LLM_KEY_VARIABLE,
+    LlmSettings,
+    TransformersSettings,
+    llm_faults,
+    transformers_faults,
+)
 
 SECRET_VARIABLE = "GROUNDSWELL_SECRET"  # noqa: S105 - the variable's name, no secret
 KAFKA_PASSWORD_VARIABLE = "GROUNDSWELL_KAFKA_PASSWORD"  # noqa: S105 - its name only
@@ -25,11 +32,15 @@ MIN_SECRET = 32
 SQLITE = "sqlite:"
 KAFKA = "kafka://"
 
+NO_TRANSFORMERS = (
+    "[tagging] tagger 'transformers' needs torch and transformers: run pip install "
+    "groundswell[transformers]"
+)
 _REMEDIES = {"log.url": "write it as sqlite:PATH or kafka://HOST:PORT,HOST:PORT"}
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
-TaggerName = Literal["lexicon", "encoder"]
+TaggerName = Literal["lexicon", "encoder", "transformers", "llm"]
 Runner = Literal["local", "flink", "prism"]
 Address = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
 
@@ -117,6 +128,16 @@ class TaggingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     runner: Runner = "local"
     batch: Annotated[int, Meta(ge=1, le=100_000)] = 20_000
     poll_s: Positive = 1.0
+    transformers: TransformersSettings = msgspec.field(
+        default_factory=TransformersSettings
+    )
+    llm: LlmSettings = msgspec.field(default_factory=LlmSettings)
+
+    @property
+    def taggers(self) -> tuple[TaggerName, TaggerName]:
+        """The tagger asked for, and what stands below it; perhaps itself."""
+        below = {"transformers": self.transformers.base, "llm": self.llm.base}
+        return (self.tagger, below.get(self.tagger, self.tagger))
 
 
 class FlinkSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -229,6 +250,7 @@ def check(path: Path, environ: Mapping[str, str]) -> list[str]:
         *_missing_packages(config),
         *_secret_faults(config, environ),
         *_kafka_password_faults(config.log, environ),
+        *_llm_key_faults(config.tagging, environ),
     ]
 
 
@@ -279,6 +301,23 @@ def kafka_password(settings: KafkaSettings, environ: Mapping[str, str]) -> str |
         raise ConfigError(faults[0])
     text = Path(settings.password_file or "").read_text(encoding="utf-8")
     return text.rstrip("\r\n")
+
+
+def llm_key(settings: LlmSettings, environ: Mapping[str, str]) -> str | None:
+    """What the chat endpoint knows its user by; None where it asks for nothing.
+
+    Raises:
+        ConfigError: its file cannot be read, or others can read it.
+    """
+    if LLM_KEY_VARIABLE in environ:
+        return environ[LLM_KEY_VARIABLE].strip() or None
+    if settings.key_file is None:
+        return None
+    file = Path(settings.key_file)
+    faults = _guarded_file_faults("[tagging.llm] key_file", file)
+    if faults:
+        raise ConfigError(faults[0])
+    return file.read_text(encoding="utf-8").strip() or None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -365,6 +404,9 @@ def _absolute(config: Config, folder: Path) -> Config:
     def optional(given: str | None) -> str | None:
         return None if given is None else path(given)
 
+    def model(given: str) -> str:
+        return path(given) if given and Path(path(given)).is_dir() else given
+
     def source(settings: SourceSettings) -> SourceSettings:
         if isinstance(settings, ReplaySettings):
             files = [path(file) for file in settings.files]
@@ -398,14 +440,28 @@ def _absolute(config: Config, folder: Path) -> Config:
             published=path(config.warehouse.published),
         ),
         privacy=replace(config.privacy, secret_file=path(config.privacy.secret_file)),
+        tagging=replace(
+            config.tagging,
+            transformers=replace(
+                config.tagging.transformers,
+                model=model(config.tagging.transformers.model),
+            ),
+            llm=replace(
+                config.tagging.llm,
+                file=path(config.tagging.llm.file),
+                key_file=optional(config.tagging.llm.key_file),
+            ),
+        ),
         sources=[source(settings) for settings in config.sources],
     )
 
 
 def _written_files(config: Config) -> dict[str, Path]:
     """The files that the jobs write, by the key that names each."""
-    log = {} if config.log.file is None else {"[log] url": config.log.file}
-    return log | {
+    files = {} if config.log.file is None else {"[log] url": config.log.file}
+    if config.tagging.tagger == "llm":
+        files["[tagging.llm] file"] = Path(config.tagging.llm.file)
+    return files | {
         "[warehouse] path": Path(config.warehouse.path),
         "[warehouse] published": Path(config.warehouse.published),
     }
@@ -439,6 +495,14 @@ def _contradictions(config: Config) -> list[str]:
     if config.tagging.runner == "flink" and config.log.file is not None:
         remedy = "set [log] url to kafka://HOST:PORT"
         faults.append(f"[tagging] runner 'flink' needs the log on Kafka: {remedy}")
+    return faults + _tagger_faults(config.tagging)
+
+
+def _tagger_faults(settings: TaggingSettings) -> list[str]:
+    """What is wrong with the sections of the taggers that are asked for."""
+    faults = llm_faults(settings.llm) if settings.tagger == "llm" else []
+    if "transformers" in settings.taggers:
+        faults += transformers_faults(settings.transformers)
     return faults
 
 
@@ -451,6 +515,9 @@ def _missing_packages(config: Config) -> list[str]:
     if config.tagging.tagger == "encoder" and not installed:
         need = "needs onnxruntime and tokenizers: run pip install groundswell[encoder]"
         faults.append(f"[tagging] tagger 'encoder' {need}")
+    installed = all(map(find_spec, ("torch", "transformers")))
+    if "transformers" in config.tagging.taggers and not installed:
+        faults.append(NO_TRANSFORMERS)
     wanted = [s.name for s in config.sources if isinstance(s, RssSettings)]
     if wanted and not find_spec("feedparser"):
         need = "needs feedparser: run pip install groundswell[rss]"
@@ -516,11 +583,23 @@ def _password_file_faults(settings: KafkaSettings) -> list[str]:
         missing = f"the password of Kafka's user {settings.username!r} is missing"
         remedy = f"set {KAFKA_PASSWORD_VARIABLE}, or [log.kafka] password_file"
         return [f"{missing}: {remedy}"]
-    file = Path(settings.password_file)
+    return _guarded_file_faults(
+        "[log.kafka] password_file", Path(settings.password_file)
+    )
+
+
+def _llm_key_faults(settings: TaggingSettings, environ: Mapping[str, str]) -> list[str]:
+    file = settings.llm.key_file
+    if settings.tagger != "llm" or file is None or LLM_KEY_VARIABLE in environ:
+        return []
+    return _guarded_file_faults("[tagging.llm] key_file", Path(file))
+
+
+def _guarded_file_faults(key: str, file: Path) -> list[str]:
     try:
         file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return [f"[log.kafka] password_file: {file} cannot be read; check the path"]
+        return [f"{key}: {file} cannot be read; check the path"]
     if _is_open_to_others(file):
         return [f"{file} can be read by others: run chmod 600 on it"]
     return []
