@@ -14,6 +14,9 @@ def test_every_task_of_the_design_has_its_labels() -> None:
     assert counted == {
         "basic-emotion": 7,
         "fine-emotion": 29,
+        "valence": 2,
+        "intensity": 1,
+        "tone": 8,
         "cause": 14,
         "marker": 14,
     }
@@ -24,8 +27,11 @@ def test_no_label_is_listed_twice() -> None:
     assert len(keys) == len(set(keys))
 
 
-def test_markers_need_ten_authors_and_a_day_the_rest_five_and_an_hour() -> None:
-    rules = {(x.task == "marker", x.min_authors, x.finest) for x in load_labels()}
+def test_markers_and_tone_need_ten_authors_and_a_day_the_rest_five_and_an_hour() -> (
+    None
+):
+    strict = ("marker", "tone")
+    rules = {(x.task in strict, x.min_authors, x.finest) for x in load_labels()}
     assert rules == {(True, 10, "day"), (False, 5, "hour")}
 
 
