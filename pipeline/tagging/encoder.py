@@ -1,4 +1,4 @@
-"""A small BERT with many heads, read by onnxruntime: what each head says of a text.
+"""A small BERT in two parts, read by onnxruntime: what a text is, as numbers.
 
 Texts go through one at a time. A batch would be padded, and int8 scales are those of a
 whole batch: the same text would be scored differently in other company. On one core it
@@ -38,63 +38,90 @@ class Word(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the heads say of a text.
+    """What some layers make of a text.
 
-    `logits` is one number a head: the mean of `by_token`, tokens x heads, but for the
-    tokens that frame a text.
+    `states` are tokens x width; `pooled`, width, is their mean, but for the tokens that
+    frame a text: those count in the mean and have no place among the states.
     """
 
-    logits: Floats
-    by_token: Floats
+    states: Floats
+    pooled: Floats
     words: list[Word]
+
+
+class Skimmed(NamedTuple):
+    """What the lower layers make of a text, and all that the upper ones need."""
+
+    windows: list[Floats]
+    encoding: Encoding
+
+    @property
+    def reading(self) -> Reading:
+        """What a reading would be if there were no other layers."""
+        return _joined(self.windows, self.encoding)
 
 
 class Encoder:
     """Reads texts; see `Reading`. Threads may share it.
 
     Args:
-        folder: holds model.onnx and tokenizer.json.
+        folder: holds lower.onnx, upper.onnx unless the lower layers are all there
+            are, and tokenizer.json.
         threads: of one text's computation.
     """
 
     def __init__(self, folder: Path, threads: int) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ONLY_ERRORS
-        options.enable_mem_pattern = False
-        self._session = ort.InferenceSession(
-            folder / "model.onnx", options, providers=["CPUExecutionProvider"]
-        )
+        self._lower = _session(folder / "lower.onnx", threads)
+        upper = folder / "upper.onnx"
+        self._upper = _session(upper, threads) if upper.exists() else None
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
-        self._start = self._tokenizer.token_to_id("[CLS]")
-        self._end = self._tokenizer.token_to_id("[SEP]")
+        self._start, self._end = self._tokenizer.encode("").ids
 
     def read(self, text: str) -> Reading:
-        """What the heads say of `text`, of which only the beginning may be read."""
+        """What all layers make of `text`, of which only the beginning may be read."""
+        return self.finish(self.skim(text))
+
+    def skim(self, text: str) -> Skimmed:
+        """What the lower layers make of `text`, likewise."""
         head = text[:MAX_CHARACTERS].translate(_HALF_CHARACTERS)
         encoding = self._tokenizer.encode(head, add_special_tokens=False)
         size = WINDOW - 2
         count = min(max(1, -(-len(encoding.ids) // size)), MAX_WINDOWS)
         windows = [encoding.ids[n * size : (n + 1) * size] for n in range(count)]
-        return _joined([self._run(window) for window in windows], encoding)
+        return Skimmed([self._begun(window) for window in windows], encoding)
 
-    def _run(self, window: list[int]) -> Floats:
-        """What the heads say of each token, those that frame the window included."""
+    def finish(self, skimmed: Skimmed) -> Reading:
+        """What the upper layers make of what the lower ones did."""
+        if self._upper is None:
+            return skimmed.reading
+        windows = [
+            self._upper.run(["states"], {"below": window[np.newaxis]})[0][0]
+            for window in skimmed.windows
+        ]
+        return _joined(windows, skimmed.encoding)
+
+    def _begun(self, window: list[int]) -> Floats:
+        """The states of the lower layers, of the tokens that frame the window too."""
         ids = np.array([[self._start, *window, self._end]], dtype=np.int32)
-        (said,) = self._session.run(
-            ["token_logits"], {"ids": ids, "mask": np.ones_like(ids)}
-        )
-        found: Floats = said[0]
-        return found
+        states: Floats = self._lower.run(["states"], {"ids": ids})[0][0]
+        return states
+
+
+def _session(path: Path, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ONLY_ERRORS
+    options.enable_mem_pattern = False
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _joined(windows: list[Floats], encoding: Encoding) -> Reading:
     """All windows as one text, each token counting the same."""
-    by_token = np.concatenate([window[1:-1] for window in windows])
-    logits = np.concatenate(windows).mean(axis=0)
-    return Reading(logits, by_token, _words(encoding, len(by_token)))
+    states = np.concatenate([window[1:-1] for window in windows])
+    pooled = np.concatenate(windows).mean(axis=0)
+    return Reading(states, pooled, _words(encoding, len(states)))
 
 
 def _words(encoding: Encoding, tokens: int) -> list[Word]:

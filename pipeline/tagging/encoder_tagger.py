@@ -10,8 +10,8 @@ from typing import Self
 import msgspec
 
 from pipeline.records import Mark
-from pipeline.tagging.encoder import SHIPPED, Encoder, Reading, shipped_encoder
-from pipeline.tagging.encoder_scales import Head, Scales, load_scales
+from pipeline.tagging.encoder import SHIPPED, Encoder, Floats, Reading, shipped_encoder
+from pipeline.tagging.heads import load_heads
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
 from pipeline.tagging.lexicon_tagger import LANGUAGE, LexiconTagger
 from pipeline.tagging.masking import mask
@@ -35,20 +35,17 @@ class EncoderTagger:
 
     Args:
         encoder: reads the texts.
-        scales: make probabilities of what it says.
-        lexicon: judges what the encoder does not.
+        lexicon: judges what the encoder's heads do not.
     """
 
-    def __init__(
-        self, encoder: Encoder, scales: Scales, lexicon: LexiconTagger
-    ) -> None:
-        self._encoder, self._scales, self._lexicon = encoder, scales, lexicon
+    def __init__(self, encoder: Encoder, lexicon: LexiconTagger) -> None:
+        self._encoder, self._lexicon = encoder, lexicon
 
     @classmethod
     def load(cls, *, suicidality: bool, threads: int = 1) -> Self:
         """The tagger as shipped."""
         lexicon = LexiconTagger.load(suicidality=suicidality)
-        return cls(shipped_encoder(threads), load_scales(SHIPPED), lexicon)
+        return cls(shipped_encoder(threads), lexicon)
 
     @property
     def name(self) -> str:
@@ -64,19 +61,20 @@ class EncoderTagger:
         ]
 
     def _marks(self, text: TextToTag, found: list[Mark]) -> list[Mark]:
-        heads = self._scales.on(text.platform)
-        others = [mark for mark in found if (mark.task, mark.label) not in heads]
+        heads = load_heads(SHIPPED, text.platform)
+        known = set(heads.keys)
+        others = [mark for mark in found if (mark.task, mark.label) not in known]
         phrases = {(mark.task, mark.label): mark.evidence for mark in found}
         reading = self._encoder.read(text.text)
         own = []
-        for (task, label), head in heads.items():
-            score = round(head.probability(reading.logits), 4)
+        for n, score in enumerate(heads.scores(reading.pooled).round(4).tolist()):
             if score < LEAST_SCORE:
                 continue
-            flagged = score >= head.threshold
+            task, label = heads.keys[n]
+            flagged = score >= float(heads.thresholds[n])
             evidence = phrases.get((task, label))
             if evidence is None and flagged and label not in _NO_EVIDENCE:
-                evidence = loudest_words(text.text, reading, head)
+                evidence = loudest_words(text.text, reading, heads.weight[n])
             own.append(
                 Mark(
                     task=task,
@@ -90,13 +88,13 @@ class EncoderTagger:
         return own + _renamed(others)
 
 
-def loudest_words(text: str, reading: Reading, head: Head) -> Span | None:
-    """The words that add most to a label's logit; None if there is no word.
+def loudest_words(text: str, reading: Reading, weight: Floats) -> Span | None:
+    """The words that add most to the logit of a head; None if there is no word.
 
     They are the word that adds most above the average, and those next to it as long
     as each adds at least half as much.
     """
-    added = reading.by_token[:, list(head.outputs)].mean(axis=1)
+    added = reading.states @ weight
     above = added - added.mean()
     words = [
         (float(above[word.first : word.end].max()), word.place)

@@ -5,7 +5,6 @@ import gc
 from pipeline.config import TaggingSettings
 from pipeline.errors import ConfigError
 from pipeline.tagging.lexicon_tagger import LexiconTagger
-from pipeline.tagging.lexicon_tagger import LexiconTagger
 from pipeline.tagging.tagger import Tagger
 
 

@@ -1,8 +1,8 @@
-"""A fine-tuned BERT and its linear heads as one ONNX graph, without torch.
+"""Some layers of a BERT as an ONNX graph, without torch.
 
-Inputs `ids` and `mask`, int32, texts x tokens; output `logits`, texts x heads, the mean
-over a text's tokens of `token_logits`, texts x tokens x heads. As mean and heads are
-linear, the token logits say exactly how much each token adds.
+Those from the first on take `ids`, int32, texts x tokens; later ones `below`, the
+states that the layer below gave. All give `states`, float32, texts x tokens x width.
+There is no mask: texts go through alone, or with others of as many tokens.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 Array = npt.NDArray[Any]
 
 OPSET = 17
 _IR = 9
 _MICROSOFT = "com.microsoft"
-IDS, MASK, LOGITS, TOKEN_LOGITS = "ids", "mask", "logits", "token_logits"
+IDS, BELOW, STATES = "ids", "below", "states"
 
 
 class Shape(NamedTuple):
@@ -62,20 +62,18 @@ class _Graph:
         return self.node("LayerNormalization", inputs, name, epsilon=self._epsilon)
 
 
-def build(
-    shape: Shape, weights: Mapping[str, Array], heads: Mapping[str, Array]
-) -> ModelProto:
-    """The whole model in single precision.
+def build(shape: Shape, weights: Mapping[str, Array], layers: range) -> ModelProto:
+    """Some layers, in single precision; the embeddings with the first.
 
     Args:
         shape: of the encoder.
         weights: by the names that transformers gives a BertModel's; no pooler.
-        heads: `weight`, heads x width, and `bias`.
+        layers: those wanted, one after another.
     """
     graph = _Graph(shape.epsilon)
     encoder = {name: value.astype(np.float32) for name, value in weights.items()}
-    hidden = _embedded(graph, encoder)
-    for number in range(shape.layers):
+    hidden = BELOW if layers.start else _embedded(graph, encoder)
+    for number in layers:
         prefix = f"encoder.layer.{number}."
         layer = {
             name.removeprefix(prefix): value
@@ -83,31 +81,27 @@ def build(
             if name.startswith(prefix)
         }
         hidden = _layer(graph, f"layer{number}", layer, hidden, shape.heads)
-    weight, bias = (heads[name].astype(np.float32) for name in ("weight", "bias"))
-    said = graph.linear(hidden, "heads", weight, bias)
-    graph.node("Identity", [said], TOKEN_LOGITS)
-    _mean(graph, said)
+    graph.node("Identity", [hidden], STATES)
+    width = len(encoder["embeddings.LayerNorm.weight"])
     made = helper.make_graph(
         graph.nodes,
         "encoder",
-        [
-            helper.make_tensor_value_info(name, TensorProto.INT32, ["texts", "tokens"])
-            for name in (IDS, MASK)
-        ],
-        [
-            helper.make_tensor_value_info(
-                LOGITS, TensorProto.FLOAT, ["texts", len(bias)]
-            ),
-            helper.make_tensor_value_info(
-                TOKEN_LOGITS, TensorProto.FLOAT, ["texts", "tokens", len(bias)]
-            ),
-        ],
+        [_states(BELOW, width) if layers.start else _IDS],
+        [_states(STATES, width)],
         graph.weights,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
     return helper.make_model(
         made, opset_imports=opsets, ir_version=_IR, producer_name="groundswell"
     )
+
+
+_IDS = helper.make_tensor_value_info(IDS, TensorProto.INT32, ["texts", "tokens"])
+
+
+def _states(name: str, width: int) -> ValueInfoProto:
+    size: list[str | int | None] = ["texts", "tokens", width]
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
 
 
 def _embedded(graph: _Graph, weights: Mapping[str, Array]) -> str:
@@ -139,7 +133,6 @@ def _layer(
             hidden,
             graph.weight(f"{name}.attention.weight", matrix),
             graph.weight(f"{name}.attention.bias", bias),
-            MASK,
         ],
         f"{name}.attention",
         domain=_MICROSOFT,
@@ -164,15 +157,3 @@ def _layer(
         domain=_MICROSOFT,
     )
     return added(linear(wide, "output.dense"), attended, "output")
-
-
-def _mean(graph: _Graph, said: str) -> str:
-    """The mean over the tokens that the mask keeps."""
-    kept = graph.node("Cast", [MASK], "kept", to=TensorProto.FLOAT)
-    last = graph.weight("last", np.array([2], np.int64))
-    second = graph.weight("second", np.array([1], np.int64))
-    column = graph.node("Unsqueeze", [kept, last], "kept.column")
-    masked = graph.node("Mul", [said, column], "kept.logits")
-    total = graph.node("ReduceSum", [masked, second], "total", keepdims=0)
-    count = graph.node("ReduceSum", [kept, second], "count", keepdims=1)
-    return graph.node("Div", [total, count], LOGITS)

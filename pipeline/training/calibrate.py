@@ -1,7 +1,7 @@
 """Scales of an encoder: python -m pipeline.training.calibrate DATA MODEL CLEAN.
 
 DATA is as for `pipeline.tagging.fit_lexicon`; MODEL and CLEAN are folders that
-`pipeline.training.export` wrote. Writes MODEL/scales.toml and prints how good the
+`pipeline.training.export` wrote. Writes MODEL/emotions.toml and prints how good the
 scales are on texts that they were not fitted on.
 
 Emotions on GitHub and Stack Overflow are scaled by what CLEAN says of them. MODEL has
@@ -24,8 +24,8 @@ from pipeline.tagging import corpora
 from pipeline.tagging.calibration import Scale
 from pipeline.tagging.corpora import Corpus
 from pipeline.tagging.encoder import Encoder
-from pipeline.tagging.encoder_scales import ANY
 from pipeline.tagging.fit_lexicon import calibration_error, fit_scale, rates
+from pipeline.tagging.heads import ANY, load_outputs
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -71,7 +71,7 @@ class Figures(NamedTuple):
     calibration_error: float
 
 
-class Outputs:
+class OutputNames:
     """The outputs of a model by head and label, from its heads.json."""
 
     def __init__(self, folder: Path) -> None:
@@ -91,13 +91,14 @@ class Judge:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._encoder, self._outputs = Encoder(folder, 1), Outputs(folder)
+        self._encoder, self._outputs = Encoder(folder, 1), OutputNames(folder)
+        self._said = load_outputs(folder / "emotions.npz").logits
 
     def read(self, corpus: Corpus, kept: Sequence[int] | None = None) -> Floats:
         """What all heads say of a corpus, or of some of its texts."""
         texts = corpus.texts if kept is None else [corpus.texts[n] for n in kept]
-        read = [self._encoder.read(text).logits for text in tqdm(texts, disable=None)]
-        return np.array(read, dtype=np.float64)
+        read = [self._encoder.read(text).pooled for text in tqdm(texts, disable=None)]
+        return np.array([self._said(pooled) for pooled in read], dtype=np.float64)
 
     def judged(
         self, platform: str, corpus: Corpus, heads: list[str], said: Floats
@@ -197,8 +198,8 @@ def cross_validate(judged: Judged) -> Figures:
     )
 
 
-def to_toml(judged: Sequence[Judged], outputs: Outputs) -> str:
-    """What scales.toml holds."""
+def to_toml(judged: Sequence[Judged], outputs: OutputNames) -> str:
+    """What emotions.toml holds."""
     tables: dict[str, list[str]] = {}
     for one in judged:
         everything = np.ones(len(one.logits), dtype=bool)
@@ -242,8 +243,8 @@ def main() -> int:
         parser.add_argument(name, type=Path)
     given = parser.parse_args()
     judged = list(gather(given.data, Judge(given.model), Judge(given.clean)))
-    text = to_toml(judged, Outputs(given.model))
-    (given.model / "scales.toml").write_text(text, encoding="utf-8")
+    text = to_toml(judged, OutputNames(given.model))
+    (given.model / "emotions.toml").write_text(text, encoding="utf-8")
     sys.stdout.write(report(judged))
     return 0
 

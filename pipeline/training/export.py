@@ -2,8 +2,9 @@
 
 FOLDER holds a fine-tuned BERT (model.safetensors and config.json of a transformers
 BertModel), its linear heads (heads.safetensors, heads.json) and its tokenizer.json.
-OUTPUT gets model.onnx, int8, tokenizer.json and heads.json. The same FOLDER gives the
-same files, byte for byte, with the same release of onnxruntime.
+OUTPUT gets lower.onnx, the embeddings and first layers, and upper.onnx, all others,
+both int8; emotions.npz, the heads; heads.json and tokenizer.json. The same FOLDER gives
+the same files, byte for byte, with the same release of onnxruntime.
 """
 
 import argparse
@@ -11,8 +12,10 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.numpy import load_file
@@ -20,32 +23,41 @@ from safetensors.numpy import load_file
 from pipeline.training.bert_graph import Shape, build
 
 QUANTISED = ("MatMul", "Attention", "Gather")
-HEADS = "heads.product"
-"""Kept in single precision: a hundredth of the work, and all of the answer."""
+LOWER = 3
+"""Layers of lower.onnx: as many as tell most clear texts from the others."""
 
 
-def export(folder: Path, output: Path, *, int8: bool = True) -> Path:
-    """Write the model and its other files into `output`; the path of the model."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    model = build(
-        Shape(
-            layers=config["num_hidden_layers"],
-            heads=config["num_attention_heads"],
-            epsilon=config["layer_norm_eps"],
-        ),
-        load_file(folder / "model.safetensors"),
-        load_file(folder / "heads.safetensors"),
-    )
-    onnx.checker.check_model(model)
+def export(folder: Path, output: Path, *, int8: bool = True) -> list[Path]:
+    """Write the models and their other files into `output`; the paths of the models."""
     output.mkdir(parents=True, exist_ok=True)
-    path = output / "model.onnx"
-    if int8:
-        _quantise(model, path)
-    else:
-        onnx.save_model(model, path)
+    models = []
+    for name, model in _models(folder):
+        onnx.checker.check_model(model)
+        models.append(output / name)
+        if int8:
+            _quantise(model, models[-1])
+        else:
+            onnx.save_model(model, models[-1])
+    heads = load_file(folder / "heads.safetensors")
+    np.savez(output / "emotions.npz", weight=heads["weight"], bias=heads["bias"])
     for name in ("tokenizer.json", "heads.json"):
         shutil.copyfile(folder / name, output / name)
-    return path
+    return models
+
+
+def _models(folder: Path) -> Iterator[tuple[str, onnx.ModelProto]]:
+    """Both parts of the encoder, or the only one of few layers."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    shape = Shape(
+        layers=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+        epsilon=config["layer_norm_eps"],
+    )
+    weights = load_file(folder / "model.safetensors")
+    cut = min(LOWER, shape.layers)
+    yield "lower.onnx", build(shape, weights, range(cut))
+    if cut < shape.layers:
+        yield "upper.onnx", build(shape, weights, range(cut, shape.layers))
 
 
 def _quantise(model: onnx.ModelProto, path: Path) -> None:
@@ -57,7 +69,6 @@ def _quantise(model: onnx.ModelProto, path: Path) -> None:
             whole,
             path,
             op_types_to_quantize=list(QUANTISED),
-            nodes_to_exclude=[HEADS],
             per_channel=True,
             reduce_range=True,
             weight_type=QuantType.QInt8,
@@ -71,8 +82,8 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("output", type=Path)
     given = parser.parse_args()
-    path = export(given.folder, given.output)
-    sys.stdout.write(f"{path}: {path.stat().st_size:,} bytes\n")
+    for path in export(given.folder, given.output):
+        sys.stdout.write(f"{path}: {path.stat().st_size:,} bytes\n")
     return 0
 
 

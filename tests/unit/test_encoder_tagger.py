@@ -15,15 +15,15 @@ from pipeline.tagging.encoder import (
     Word,
     shipped_encoder,
 )
-from pipeline.tagging.encoder_scales import ANY, Head, load_scales
 from pipeline.tagging.encoder_tagger import EncoderTagger, loudest_words
+from pipeline.tagging.heads import ANY, load_heads
 from pipeline.tagging.labels import load_labels
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
 
 LEXICON_ONLY = {"cause", "marker"}
 MEGABYTES = 10**6
-HEAD = Head((0,), slope=1.0, bias=0.0, threshold=0.5)
+HEAD = np.ones(1, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -105,22 +105,32 @@ def test_other_languages_get_no_marks_and_unknown_is_read_as_english(
     assert marks(tagger, "I hate this", None) == marks(tagger, "I hate this")
 
 
-def test_only_known_labels_are_scaled() -> None:
+def test_only_known_labels_have_heads() -> None:
     known = {label.key for label in load_labels()}
-    scales = load_scales(SHIPPED)
     for platform in (ANY, "github", "stackexchange", "reddit", "twitter"):
-        assert known.issuperset(scales.on(platform))
+        assert known.issuperset(load_heads(SHIPPED, platform).keys)
 
 
 def test_platforms_of_one_kind_share_their_scales() -> None:
-    scales = load_scales(SHIPPED)
-    assert scales.on("gitlab") == scales.on("github") != scales.on("irc")
+    gitlab, github, irc = (
+        load_heads(SHIPPED, platform).slopes.tolist()
+        for platform in ("gitlab", "github", "irc")
+    )
+    assert gitlab == github != irc
 
 
-def test_a_text_is_the_mean_of_its_tokens() -> None:
+def test_a_text_is_the_mean_of_its_tokens_and_their_frame() -> None:
     reading = said_of("Why is this so slow?")
-    assert len(reading.by_token) == reading.words[-1].end
-    assert reading.logits.shape == reading.by_token.shape[1:]
+    assert len(reading.states) == reading.words[-1].end
+    inner, outer = reading.states.mean(axis=0), reading.pooled
+    assert np.corrcoef(inner, outer)[0, 1] > 0.9
+
+
+def test_the_lower_layers_read_the_same_words() -> None:
+    skimmed = shipped_encoder(1).skim("Why is this so slow?")
+    whole = shipped_encoder(1).finish(skimmed)
+    assert skimmed.reading.words == whole.words
+    assert skimmed.reading.states.shape == whole.states.shape
 
 
 def test_places_of_words_are_those_of_the_text() -> None:
@@ -132,15 +142,15 @@ def test_places_of_words_are_those_of_the_text() -> None:
 def test_long_texts_are_read_in_windows_up_to_a_bound() -> None:
     once = said_of("word " * 150)
     twice = said_of("word " * 300)
-    assert (len(once.by_token), len(twice.by_token)) == (150, 300)
+    assert (len(once.states), len(twice.states)) == (150, 300)
     bound = MAX_WINDOWS * (WINDOW - 2)
-    assert len(said_of("word " * 10_000).by_token) == bound
+    assert len(said_of("word " * 10_000).states) == bound
 
 
 def test_a_window_is_answered_as_a_text_alone() -> None:
     window = " ".join(["sad"] * (WINDOW - 2))
     both = said_of(f"{window} {window}")
-    np.testing.assert_allclose(both.logits, said_of(window).logits, rtol=1e-5)
+    np.testing.assert_allclose(both.pooled, said_of(window).pooled, atol=1e-5)
 
 
 def test_evidence_is_the_loudest_word_and_its_loud_neighbours() -> None:
@@ -151,15 +161,15 @@ def test_evidence_is_the_loudest_word_and_its_loud_neighbours() -> None:
         Word(n, n + 1, (start, start + len(word)))
         for n, (start, word) in enumerate(zip(starts, text.split(), strict=True))
     ]
-    by_token = np.array(loudness, dtype=np.float32)[:, None]
-    reading = Reading(by_token.mean(axis=0), by_token, words)
+    states = np.array(loudness, dtype=np.float32)[:, None]
+    reading = Reading(states, states.mean(axis=0), words)
     start, end = loudest_words(text, reading, HEAD) or (0, 0)
     assert text[start:end] == "terribly angry"
 
 
 def test_a_text_without_words_has_no_evidence() -> None:
-    by_token = np.ones((1, 1), dtype=np.float32)
-    reading = Reading(by_token[0], by_token, [Word(0, 1, (0, 1))])
+    states = np.ones((1, 1), dtype=np.float32)
+    reading = Reading(states, states[0], [Word(0, 1, (0, 1))])
     assert loudest_words("?", reading, HEAD) is None
 
 

@@ -1,0 +1,111 @@
+"""Linear heads on an encoder's states, kept apart from it: NAME.npz beside NAME.toml.
+
+A head's logit of a text is linear in the text's pooled state, which is a mean over
+tokens: what a token adds is the same head on the token's own state.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.records import Probability
+from pipeline.tagging.encoder import Floats
+
+Doubles = npt.NDArray[np.float64]
+
+ANY = "any"
+"""Stands for every platform that a task has no scales of its own for."""
+
+_SAME = {"gitlab": "github", "stackoverflow": "stackexchange", "mastodon": "twitter"}
+
+
+class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which outputs speak for a label, their mean counting, and what it means."""
+
+    outputs: tuple[int, ...]
+    slope: float
+    bias: float
+    threshold: Probability
+
+
+class Scales(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a .toml file holds: task, platform, label."""
+
+    heads: dict[str, dict[str, dict[str, Scale]]]
+
+    def on(self, platform: str) -> dict[tuple[str, str], Scale]:
+        """Of each task and label the scale for texts of `platform`."""
+        name = _SAME.get(platform, platform)
+        return {
+            (task, label): scale
+            for task, platforms in self.heads.items()
+            for label, scale in (
+                platforms.get(ANY, {}) | platforms.get(name, {})
+            ).items()
+        }
+
+
+class Outputs(NamedTuple):
+    """What a .npz file holds: `weight`, outputs x width, and `bias`."""
+
+    weight: Floats
+    bias: Floats
+
+    def logits(self, pooled: Floats) -> Floats:
+        """One number an output, of a text's pooled state."""
+        logits: Floats = self.weight @ pooled + self.bias
+        return logits
+
+
+class Heads(NamedTuple):
+    """The heads that judge texts of one platform, one a label, in the same order.
+
+    `weight` is labels x width; the others have one number a label.
+    """
+
+    keys: list[tuple[str, str]]
+    weight: Floats
+    bias: Doubles
+    slopes: Doubles
+    offsets: Doubles
+    thresholds: Doubles
+
+    def scores(self, pooled: Floats) -> Doubles:
+        """How likely each label is, given a text's pooled state."""
+        logits = self.slopes * (self.weight @ pooled + self.bias) + self.offsets
+        scores: Doubles = (1 + np.tanh(logits / 2)) / 2
+        return scores
+
+
+def load_outputs(path: Path) -> Outputs:
+    """What a .npz file holds, in single precision."""
+    with np.load(path) as held:
+        return Outputs(*(held[name].astype(np.float32) for name in Outputs._fields))
+
+
+def load_scales(path: Path) -> Scales:
+    """What a .toml file holds."""
+    return msgspec.toml.decode(path.read_bytes(), type=Scales)
+
+
+@lru_cache(maxsize=32)
+def load_heads(folder: Path, platform: str) -> Heads:
+    """The heads of every pair of files in `folder`, for texts of `platform`.
+
+    Of two files that judge the same label the later one does, by their names.
+    """
+    weights: dict[tuple[str, str], Floats] = {}
+    scalars: dict[tuple[str, str], tuple[float, ...]] = {}
+    for path in sorted(folder.glob("*.npz")):
+        outputs = load_outputs(path)
+        for key, scale in load_scales(path.with_suffix(".toml")).on(platform).items():
+            chosen = list(scale.outputs)
+            bias = outputs.bias[chosen].mean()
+            weights[key] = outputs.weight[chosen].mean(axis=0)
+            scalars[key] = (bias, scale.slope, scale.bias, scale.threshold)
+    numbers = np.array(list(scalars.values()), dtype=np.float64)
+    return Heads(list(weights), np.stack(list(weights.values())), *numbers.T)
