@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_jobs(commands)
     _add_status(commands)
     _add_tag(commands)
+    _add_evaluate(commands)
     _add_backtest(commands)
     _add_sql(commands)
     _add_replay(commands)
@@ -379,6 +380,97 @@ def _tag(given: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return FAILED if bad else 0
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = _command(
+        commands, "evaluate", _evaluate, "how good a tagger is on gold labels"
+    )
+    parser.add_argument(
+        "folder", nargs="?", type=Path, metavar="FOLDER", help="*.jsonl of gold labels"
+    )
+    parser.add_argument(
+        "--tagger",
+        metavar="NAME[:TIER]",
+        help="what is judged (default: the configuration's)",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="whose [tagging] to use"
+    )
+    parser.add_argument(
+        "--evidence",
+        action="store_true",
+        help="test, too, whether scores rest on the words that marks point at",
+    )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="which of two is better: files of --json, or taggers, which need FOLDER",
+    )
+    _with_json(parser)
+    parser.set_defaults(misused=parser.error)
+
+
+def _evaluate(given: argparse.Namespace) -> int:
+    from pipeline.evaluation.compare import compare
+    from pipeline.evaluation.report import render, render_comparison
+
+    if given.compare:
+        comparison = compare(*(_judged(given, asked) for asked in given.compare))
+        found: msgspec.Struct = comparison
+        text = render_comparison(comparison)
+    else:
+        result = _judged(given, given.tagger)
+        found, text = result, render(result)
+    print(msgspec.json.encode(found).decode() if given.json else text)
+    return 0
+
+
+def _judged(given: argparse.Namespace, asked: str | None) -> Any:
+    """What was found of a tagger, perhaps earlier."""
+    from pipeline.config import TaggingSettings
+    from pipeline.evaluation.result import read_result
+    from pipeline.jobs.evaluate import evaluate, load_asked
+
+    if given.compare and asked and Path(asked).is_file():
+        return read_result(Path(asked))
+    if given.folder is None:
+        given.misused(
+            "a FOLDER of gold labels is needed, unless two files are compared"
+        )
+    config = configuration.load(given.config) if given.config else None
+    return evaluate(
+        given.folder,
+        load_asked(asked, config.tagging if config else TaggingSettings()),
+        evidence=given.evidence,
+        show_progress=sys.stderr.isatty(),
+    )
+
+
+def _add_backtest(commands: Any) -> None:
+    parser = _command(
+        commands, "backtest", _backtest, "date,value in, the track record out"
+    )
+    parser.add_argument("series", type=Path, metavar="SERIES.csv")
+    parser.add_argument("--horizon", type=int, default=7, metavar="DAYS")
+    parser.add_argument("--days", type=int, default=240, help="origins to go back")
+    parser.add_argument("--output", type=Path, metavar="F.jsonl")
+    _with_json(parser)
+
+
+def _backtest(given: argparse.Namespace) -> int:
+    from pipeline.jobs.backtest import backtest, render
+
+    summary = backtest(
+        given.series,
+        horizon=given.horizon,
+        days=given.days,
+        output=given.output,
+        show_progress=sys.stderr.isatty(),
+    )
+    print(msgspec.json.encode(summary).decode() if given.json else render(summary))
+    return 0
 
 
 def _add_backtest(commands: Any) -> None:

@@ -1,0 +1,1 @@
+"""How good marks are: figures, their intervals, and what evidence is worth."""
