@@ -33,6 +33,9 @@ def main(control_endpoint: str, worker_id: str, pool: int) -> None:
     # Beam logs while it is imported.
     from apache_beam.runners.worker.sdk_worker import SdkHarness  # noqa: PLC0415
 
+    # Before the first job makes Beam import its own.
+    import pipeline.transforms.run_inference  # noqa: F401, PLC0415
+
     try:
         SdkHarness(control_endpoint, worker_id=worker_id).run()
     except grpc.RpcError as error:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import msgspec
 from apache_beam.metrics import Metrics
-from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.pvalue import TaggedOutput
 
 from pipeline.log.message_log import Stored
@@ -16,6 +15,7 @@ from pipeline.tagging.tagger import Tagger, TextToTag
 from pipeline.transforms.dead_letters import DEAD, dead_letter, origin
 from pipeline.transforms.decode import Decoded
 from pipeline.transforms.held import Held
+from pipeline.transforms.run_inference import ModelHandler, RunInference
 
 BATCH = 256
 """Messages a tagger is given at once, fewer when they are large.

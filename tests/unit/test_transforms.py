@@ -1,6 +1,7 @@
 """Each transform alone, on the engine that the job uses."""
 
 import pickle
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ from pipeline.transforms.encode import Encode, _Encode
 from pipeline.transforms.held import Held
 from pipeline.transforms.positions import Place, bounds_of, next_claim
 from pipeline.transforms.read import Read, claim_entry
+from pipeline.transforms.run_inference import RunInference
 from pipeline.transforms.tag import Tag, Tagged, TaggerHandler
 from pipeline.transforms.write import Write, WriteDeadLetters
 
@@ -313,6 +315,10 @@ def test_the_tagger_is_loaded_once_however_many_runs_there_are() -> None:
     for _ in range(3):
         run(transform, [decoded()])
     assert len(reference.get().calls) == 3
+
+
+def test_beam_loads_no_pytorch_beside_it() -> None:
+    assert sys.modules[RunInference.__module__].ModelManager is None
 
 
 def test_batches_are_bounded_and_measured() -> None:
