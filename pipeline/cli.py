@@ -473,31 +473,6 @@ def _backtest(given: argparse.Namespace) -> int:
     return 0
 
 
-def _add_backtest(commands: Any) -> None:
-    parser = _command(
-        commands, "backtest", _backtest, "date,value in, the track record out"
-    )
-    parser.add_argument("series", type=Path, metavar="SERIES.csv")
-    parser.add_argument("--horizon", type=int, default=7, metavar="DAYS")
-    parser.add_argument("--days", type=int, default=240, help="origins to go back")
-    parser.add_argument("--output", type=Path, metavar="F.jsonl")
-    _with_json(parser)
-
-
-def _backtest(given: argparse.Namespace) -> int:
-    from pipeline.jobs.backtest import backtest, render
-
-    summary = backtest(
-        given.series,
-        horizon=given.horizon,
-        days=given.days,
-        output=given.output,
-        show_progress=sys.stderr.isatty(),
-    )
-    print(msgspec.json.encode(summary).decode() if given.json else render(summary))
-    return 0
-
-
 def _add_replay(commands: Any) -> None:
     parser = _command(
         commands, "replay", _replay, "a JSONL archive into the log; resumable"
