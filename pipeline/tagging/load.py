@@ -2,8 +2,9 @@
 
 import gc
 
-from pipeline.config import TaggingSettings
+from pipeline.config import NO_TRANSFORMERS, TaggingSettings
 from pipeline.errors import ConfigError
+from pipeline.tagger_settings import transformers_faults
 from pipeline.tagging.lexicon_tagger import LexiconTagger
 from pipeline.tagging.tagger import Tagger
 
@@ -16,8 +17,10 @@ def load_tagger(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
         suicidality: whether to tag that one marker, which is off by default.
 
     Raises:
-        ConfigError: its packages are not installed.
+        ConfigError: its packages are not installed, or its settings cannot be used.
     """
+    if settings.tagger == "transformers":
+        return _transformers(settings, suicidality=suicidality)
     if settings.tagger == "encoder":
         return _encoder(settings.threads, suicidality=suicidality)
     return LexiconTagger.load(suicidality=suicidality)
@@ -47,3 +50,16 @@ def _encoder(threads: int, *, suicidality: bool) -> Tagger:
             "install groundswell[encoder], or set tagger to 'lexicon'"
         ) from error
     return EncoderTagger.load(suicidality=suicidality, threads=threads)
+
+
+def _transformers(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
+    faults = transformers_faults(settings.transformers)
+    if faults:
+        raise ConfigError(faults[0])
+    try:
+        from pipeline.tagging.transformers_tagger import (  # noqa: PLC0415 - optional packages
+            TransformersTagger,
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigError(NO_TRANSFORMERS) from error
+    return TransformersTagger(settings, load_tagger, suicidality=suicidality)

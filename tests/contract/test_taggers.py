@@ -3,11 +3,16 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from tiny_classifier import make_classifier
 
 from pipeline.config import TaggingSettings
 from pipeline.records import Mark
+from pipeline.tagger_settings import TransformersSettings
 from pipeline.tagging.labels import load_labels
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
@@ -30,9 +35,25 @@ HARD_TEXTS = {
     "a megabyte of openings": "<`(_@/" * 170_000,
     "a megabyte of lines": "> a\n" * 250_000,
 }
+MODELS = TemporaryDirectory()
+
+
+@cache
+def tiny_model() -> str:
+    """The folder of a model that guesses at random."""
+    return str(make_classifier(Path(MODELS.name) / "tiny", ["anger", "joy"]))
+
+
+def with_transformers() -> Tagger:
+    own = TransformersSettings(model=tiny_model(), threshold=0.01, base="lexicon")
+    settings = TaggingSettings(tagger="transformers", transformers=own)
+    return load_tagger(settings, suicidality=True)
+
+
 TAGGERS: dict[str, Callable[[], Tagger]] = {
     "lexicon": lambda: load_tagger(TaggingSettings(tagger="lexicon"), suicidality=True),
     "encoder": lambda: load_tagger(TaggingSettings(tagger="encoder"), suicidality=True),
+    "transformers": with_transformers,
 }
 PATIENCE_S = 5.0
 
