@@ -157,6 +157,32 @@ FROM shown JOIN ranked USING (cause)
 GROUP BY ALL
 ORDER BY 1, 2
 """
+THEMES_RANKED = """
+SELECT name AS "Theme", sum(messages)::BIGINT AS "Messages", max(authors) AS "Authors",
+  min(week)::TIMESTAMP AS "First week", max(week)::TIMESTAMP AS "Last week"
+FROM themes
+WHERE $__timeFilter(week::TIMESTAMP)
+GROUP BY theme, name
+ORDER BY 2 DESC, theme
+LIMIT 20
+"""
+THEMES_WEEKLY = """
+WITH shown AS (
+  SELECT week, theme, name, messages
+  FROM themes
+  WHERE $__timeFilter(week::TIMESTAMP)
+), ranked AS (
+  SELECT theme, row_number() OVER (ORDER BY sum(messages) DESC, theme) AS place
+  FROM shown
+  GROUP BY theme
+)
+SELECT week::TIMESTAMP AS time,
+  CASE WHEN place <= 6 THEN name ELSE 'remaining themes' END AS theme,
+  sum(messages)::BIGINT AS "Value"
+FROM shown JOIN ranked USING (theme)
+GROUP BY ALL
+ORDER BY 1, 2
+"""
 MARKERS_RANKED = f"""
 WITH shown AS (
   SELECT week, label, marked, messages
@@ -210,7 +236,14 @@ def build() -> dashboard.Dashboard:
     )
     for variable in _variables():
         page.with_variable(variable)
-    for panel in (*_figures(), *_emotions(), *_causes(), *_markers(), *_coverage()):
+    for panel in (
+        *_figures(),
+        *_emotions(),
+        *_causes(),
+        *_themes(),
+        *_markers(),
+        *_coverage(),
+    ):
         page.with_panel(panel)
     return page
 
@@ -384,6 +417,31 @@ def _causes() -> Iterable[panels.Panel]:
     )
 
 
+def _themes() -> Iterable[panels.Panel]:
+    weeks = [panels.setting("unit", "time:YYYY-MM-DD")]
+    themes = panels.rows(
+        16,
+        "Themes of frustration",
+        "What causes of frustration have in common, over all sources: the words that "
+        "tell a theme from the others, each used by at least as many people as a "
+        "figure needs. Authors are those of the theme's fullest week. Only weeks that "
+        "are over, and in which enough people came upon a theme.",
+        (0, 29, 12, 9),
+        DuckDbQuery(THEMES_RANKED),
+    )
+    for name in ("First week", "Last week"):
+        themes.override_by_name(name, weeks)
+    yield themes
+    yield panels.stacked_bars(
+        17,
+        "Themes over time",
+        "Messages a week that name a cause of each theme: the six most frequent of "
+        "the chosen time, and the remaining ones together.",
+        (12, 29, 12, 9),
+        DuckDbQuery(THEMES_WEEKLY, "series"),
+    ).unit("locale")
+
+
 def _markers() -> Iterable[panels.Panel]:
     yield panels.tinted(
         panels.lines(
@@ -392,7 +450,7 @@ def _markers() -> Iterable[panels.Panel]:
             "Share of messages whose words point to stress, anxiety, burnout, bad "
             "sleep or loneliness. Words, no diagnosis. Markers need twice as many "
             "people as emotions before a day is shown.",
-            (0, 29, 15, 11),
+            (0, 38, 15, 11),
             DuckDbQuery(MARKERS),
         ),
         panels.MARKERS,
@@ -402,7 +460,7 @@ def _markers() -> Iterable[panels.Panel]:
         "Markers by week, ranked",
         "Share of all messages of the chosen weeks that carry each marker, the "
         "DSM-5 symptoms of depression among them. Words, no diagnosis.",
-        (15, 29, 9, 11),
+        (15, 38, 9, 11),
         DuckDbQuery(MARKERS_RANKED),
     )
 
@@ -413,13 +471,13 @@ def _coverage() -> Iterable[panels.Panel]:
         "Messages heard",
         "Messages a day of each source. A day without bars was not heard, or was "
         "quiet: the states beside tell which.",
-        (0, 40, 12, 8),
+        (0, 49, 12, 8),
         DuckDbQuery(HEARD, "series"),
     ).unit("locale")
     yield panels.states(
         15,
         "Were the sources heard?",
         "The state of each source, day by day. Silence is not calm.",
-        (12, 40, 12, 8),
+        (12, 49, 12, 8),
         DuckDbQuery(STATES, "series"),
     ).mappings(panels.mapped(STATE_TEXTS))

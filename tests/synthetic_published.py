@@ -61,6 +61,7 @@ TASKS = {
     "marker": MARKERS,
 }
 CRISIS = {"frustration": 3.0, "anger": 2.5, "stress": 2.5, "sadness": 1.6}
+THEMES = ("flaky, test, runner", "review, pull, request", "cuda, version, install")
 SERIES = (("fine-emotion", "frustration"), ("basic-emotion", "anger"))
 MODELS = ("last day", "last week", "mean", "drift", "7-day mean", "ETS")
 
@@ -78,6 +79,7 @@ def write(path: Path, now: datetime | None = None, notice: str = "Invented.") ->
         for table, rows in {
             "prevalence_daily": _daily(today),
             "prevalence_weekly": _weekly(today),
+            "themes": _themes(today),
             "prevalence_hourly": _hourly(now),
             "causes_daily": _causes(today),
             "forecasts": _forecasts(today),
@@ -162,6 +164,15 @@ def _weekly(today: date) -> Rows:
     monday = today - timedelta(days=today.weekday())
     weeks = ((7 * ago, monday - timedelta(weeks=ago)) for ago in range(DAYS // 7))
     yield from _cells(weeks, 7.0)
+
+
+def _themes(today: date) -> Rows:
+    monday = today - timedelta(days=today.weekday())
+    for weeks_ago in range(1, DAYS // 7):
+        for number, name in enumerate(THEMES, 1):
+            messages = round((40 - 9 * number) * (1 + _severity(7 * weeks_ago)))
+            week = monday - timedelta(weeks=weeks_ago)
+            yield (week, number, name, messages, messages * 2 // 3)
 
 
 def _hourly(now: datetime) -> Rows:

@@ -16,6 +16,7 @@ from pipeline.jobs.forecasting import Forecaster, Forecasting, forecast
 from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.pace import Pace
 from pipeline.jobs.stop import Stop
+from pipeline.jobs.theming import Theming
 from pipeline.log.message_log import Entry, MessageLog
 from pipeline.log.open import open_log
 from pipeline.tagging.labels import Label, load_labels
@@ -25,6 +26,7 @@ from pipeline.warehouse.database import open_warehouse
 from pipeline.warehouse.forecasts import ForecastStore
 from pipeline.warehouse.loader import LOADED, Loader, Positions
 from pipeline.warehouse.publisher import publish
+from pipeline.warehouse.themes import ThemeStore
 
 BATCH = 10_000
 POLL_S = 1.0
@@ -99,7 +101,10 @@ class LoadJob:
         self._reported: Positions = {}
         store = ForecastStore(connection, self._path)
         self._forecasting = Forecasting(store, config.forecast, forecaster)
-        self._forecast_on: date | None = None
+        self._theming = Theming(
+            ThemeStore(connection, self._path), config.log, config.warehouse.min_authors
+        )
+        self._looked_on: date | None = None
         set_labels(connection, _published_labels(config), config.warehouse)
 
     def drain(self, stop: Stop) -> None:
@@ -109,13 +114,14 @@ class LoadJob:
                 pass
             self._report()
             self._recount()
-            self._forecast()
-            while self._forecasting.busy and not stop.is_set():
-                self._forecasting.collect(wait_s=0.2)
+            self._look_further()
+            while not stop.is_set() and (self._forecasting.busy or self._theming.busy):
+                self._forecasting.collect(wait_s=0.1)
+                self._theming.go_on(wait_s=0.1)
             if not stop.is_set():
                 publish(self._connection, self._settings, self._clock())
         finally:
-            self._forecasting.stop()
+            self._end_workers()
 
     def follow(self, stop: Stop) -> None:
         """Load what comes, forecast and publish now and then, until `stop`."""
@@ -125,19 +131,20 @@ class LoadJob:
             while not stop.is_set():
                 more = self._load_batches()
                 self._forecasting.collect()
+                self._theming.go_on()
                 if publication.due():
                     started = time.monotonic()
                     self._recount()
                     publish(self._connection, self._settings, self._clock())
                     publication.rest(REST * (time.monotonic() - started))
                     if not more:
-                        self._forecast()
+                        self._look_further()
                 if report.due():
                     self._report()
                 if not more:
                     stop.wait(POLL_S)
         finally:
-            self._forecasting.stop()
+            self._end_workers()
 
     def _positions_in(self, message_log: MessageLog) -> Positions:
         positions = self._loader.positions()
@@ -167,13 +174,19 @@ class LoadJob:
 
     def _recount(self) -> None:
         if recount(self._connection, self._path):
-            self._forecast_on = None
+            self._looked_on = None
 
-    def _forecast(self) -> None:
+    def _look_further(self) -> None:
+        """Forecast and find themes, where days changed or a new one has begun."""
         today = self._clock().date()
-        if self._forecast_on != today and not self._forecasting.busy:
+        if self._looked_on != today and not self._forecasting.busy:
             self._forecasting.begin(today)
-            self._forecast_on = today
+            self._theming.ask()
+            self._looked_on = today
+
+    def _end_workers(self) -> None:
+        self._forecasting.stop()
+        self._theming.stop()
 
     def _report(self) -> None:
         if self._reported != self._positions:

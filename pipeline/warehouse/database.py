@@ -100,7 +100,7 @@ def _create(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     if not tables:
         with transaction(connection):
             connection.execute(script("schema.sql"))
-            connection.execute(script("gate.sql"))
+            _refresh(connection)
             connection.execute(
                 "INSERT INTO schema_version VALUES (?)", [SCHEMA_VERSION]
             )
@@ -110,4 +110,10 @@ def _create(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     version = connection.execute("SELECT version FROM schema_version").fetchall()[0][0]
     if version > SCHEMA_VERSION:
         raise WarehouseError(f"{path} is of a newer groundswell: upgrade groundswell")
+    _refresh(connection)
+
+
+def _refresh(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring what a file of an older version lacks, and today's gate."""
+    connection.execute(script("themes.sql"))
     connection.execute(script("gate.sql"))

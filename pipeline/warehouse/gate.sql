@@ -84,3 +84,15 @@ SELECT
 FROM days
 LEFT JOIN written USING (source, day)
 LEFT JOIN said USING (source, day);
+
+-- Themes of weeks that are over, so that no day's authors are the difference of two files;
+-- with a crowd within the theme itself, and never everybody who wrote.
+CREATE OR REPLACE MACRO publishable_themes(min_authors, today) AS TABLE
+SELECT week, theme, name, theme_weeks.messages, theme_weeks.authors
+FROM theme_weeks
+JOIN themes USING (theme)
+JOIN cells
+    ON cells.grain = 'week' AND cells.scope = 'all' AND cells.starts = week
+WHERE theme_weeks.authors >= min_authors
+    AND theme_weeks.authors < cells.authors
+    AND week + 7 <= today;

@@ -45,6 +45,14 @@ CREATE TABLE causes_daily (
     prevalence DOUBLE NOT NULL
 );
 
+CREATE TABLE themes (
+    week DATE NOT NULL,
+    theme INTEGER NOT NULL,
+    name VARCHAR NOT NULL,
+    messages INTEGER NOT NULL,
+    authors INTEGER NOT NULL
+);
+
 CREATE TABLE forecasts (
     scope VARCHAR NOT NULL,
     task VARCHAR NOT NULL,
@@ -198,6 +206,19 @@ COMMENT ON COLUMN causes_daily.marked IS
     'Messages among them that name the cause.';
 COMMENT ON COLUMN causes_daily.prevalence IS
     'marked divided by messages, from 0 to 1.';
+
+COMMENT ON TABLE themes IS
+    'What frustrated people have in common, by ISO week, of all sources together; found anew each day, weeks that are over only.';
+COMMENT ON COLUMN themes.week IS
+    'The Monday on which the ISO week began, UTC.';
+COMMENT ON COLUMN themes.theme IS
+    'The theme''s number, which it keeps from week to week.';
+COMMENT ON COLUMN themes.name IS
+    'Its most characteristic words, each used by as many authors as a cell must have.';
+COMMENT ON COLUMN themes.messages IS
+    'Messages that name a cause of this theme.';
+COMMENT ON COLUMN themes.authors IS
+    'Distinct authors of these messages; one person under two names counts twice.';
 
 COMMENT ON TABLE forecasts IS
     'Forecasts of daily prevalence, made at the end of each origin day; past origins are the track record.';

@@ -43,6 +43,11 @@ INSERT INTO published.coverage
 FROM publishable_coverage(?, ?)
 ORDER BY source, day
 """
+_THEMES = """
+INSERT INTO published.themes
+FROM publishable_themes(?, ?)
+ORDER BY theme, week
+"""
 _ABOUT = """
 INSERT INTO published.about
 SELECT
@@ -96,6 +101,7 @@ def publish(
         _publish_cells(connection)
         connection.execute(_FORECASTS)
         connection.execute(_COVERAGE, [settings.min_authors, now.date()])
+        connection.execute(_THEMES, [settings.min_authors, now.date()])
         connection.execute(_ABOUT, about)
 
 

@@ -1,0 +1,1 @@
+"""What frustrates, in the authors' own words: causes that are alike, over time."""
