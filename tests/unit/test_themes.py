@@ -12,8 +12,28 @@ from pipeline.themes.found import Cause, Theme, Week
 
 MONDAY = date(2026, 1, 5)
 WEEK = timedelta(days=7)
-REVIEW = "review pull request waits stuck reviewer maintainer approval week".split()
-FLAKY = "flaky test runner fails rerun random timeout suite green".split()
+REVIEW = [
+    "review",
+    "pull",
+    "request",
+    "waits",
+    "stuck",
+    "reviewer",
+    "maintainer",
+    "approval",
+    "week",
+]
+FLAKY = [
+    "flaky",
+    "test",
+    "runner",
+    "fails",
+    "rerun",
+    "random",
+    "timeout",
+    "suite",
+    "green",
+]
 
 
 def causes(words: list[str], count: int, week: date = MONDAY) -> list[Cause]:

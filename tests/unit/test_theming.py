@@ -20,8 +20,8 @@ from pipeline.themes.found import Theme, Week
 from pipeline.warehouse.testing import NOW, SmallWarehouse, tagged
 from pipeline.warehouse.themes import ThemeStore
 
-FLAKY = "flaky test runner fails rerun random timeout".split()
-REVIEW = "review pull request waits stuck approval week".split()
+FLAKY = ["flaky", "test", "runner", "fails", "rerun", "random", "timeout"]
+REVIEW = ["review", "pull", "request", "waits", "stuck", "approval", "week"]
 LAST_WEEK = NOW - timedelta(days=7)
 MONDAY = datetime(2026, 2, 16).date()  # noqa: DTZ001 - of LAST_WEEK
 
@@ -67,9 +67,7 @@ def warehouse(tmp_path: Path) -> Iterator[SmallWarehouse]:
     small.close()
 
 
-def test_a_cause_is_the_words_that_name_it_without_code_in_the_week_they_were_sent() -> (
-    None
-):
+def test_a_cause_is_the_words_that_name_it_without_code_in_their_week() -> None:
     cause = cause_in(named("1", "the `kill()` call hangs", author=7))
     assert cause is not None
     assert cause.words.split() == ["the", "call", "hangs"]
