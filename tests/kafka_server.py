@@ -108,6 +108,11 @@ class KafkaServer:
         return f"127.0.0.1:{self.ports[listener]}"
 
     @property
+    def running(self) -> bool:
+        """Whether it was started, and neither killed nor stopped since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The broker's process."""
         assert self._process is not None, "the broker is not running"

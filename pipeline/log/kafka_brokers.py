@@ -27,6 +27,8 @@ MAX_REQUEST_BYTES = 16 * 2**20
 TRY_S = 3.0
 """How long one attempt may take before it counts as failed."""
 PAUSE_S = 0.5
+LOOK_AGAIN_S = 5.0
+"""How long partitions and their leaders are believed."""
 _REFUSALS = 3
 TELL_EVERY_S = 60.0
 
@@ -280,8 +282,7 @@ class Brokers:
             "security_protocol": _SECURITY[settings.security],
             "bootstrap_timeout_ms": int(TRY_S * 1_000),
             "reconnect_backoff_max_ms": 1_000,
-            # New partitions and leaders are seen within this time.
-            "metadata_max_age_ms": 5_000,
+            "metadata_max_age_ms": int(LOOK_AGAIN_S * 1_000),
         }
         if settings.uses_tls:
             options["ssl_context"] = _tls_context(settings)

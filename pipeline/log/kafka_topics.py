@@ -14,14 +14,12 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from pipeline.config import LogSettings
 from pipeline.errors import LogError
 from pipeline.log.kafka_brokers import (
+    LOOK_AGAIN_S,
     MAX_REQUEST_BYTES,
     Brokers,
     close_quietly,
 )
 from pipeline.log.message_log import COMPACTED, TOPICS, Topic
-
-LOOK_AGAIN_S = 5.0
-"""How long the number of partitions is believed."""
 
 SPREAD: frozenset[Topic] = frozenset({"messages", "history", "tagged"})
 """Topics with as many partitions as configured; the others are small and have one."""

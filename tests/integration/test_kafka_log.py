@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,20 @@ from maven_jars import NotInstalledError
 from process_tree import eventually
 from structlog.testing import capture_logs
 
-from pipeline.config import KAFKA_PASSWORD_VARIABLE, KafkaSettings, LogSettings
+from pipeline.config import (
+    KAFKA_PASSWORD_VARIABLE,
+    Config,
+    KafkaSettings,
+    LogSettings,
+    ReplaySettings,
+    WarehouseSettings,
+)
 from pipeline.errors import LogError, LogStoppedError
-from pipeline.log import kafka_brokers, kafka_reader, kafka_topics
+from pipeline.jobs.dead_letters import newest
+from pipeline.jobs.replay import ReplaySummary, replay
+from pipeline.jobs.status import read_status
+from pipeline.jobs.stop import Stop
+from pipeline.log import kafka_brokers, kafka_reader, kafka_topics, kafka_writer
 from pipeline.log import open as opening
 from pipeline.log.kafka import KafkaLog
 from pipeline.log.kafka_writer import MAX_RECORD_BYTES
@@ -47,6 +58,7 @@ from pipeline.records import DeadLetter, decode, encode
 
 pytestmark = pytest.mark.timeout(120)
 
+JOBS = ("connect", "process", "load")
 NOW = datetime.now(UTC)
 
 
@@ -56,10 +68,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def own_server(
+def module_server(
     authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KafkaServer]:
-    """A broker of this module's own, to be killed, and with doors that are closed."""
     folder = tmp_path_factory.mktemp("own-kafka")
     try:
         server = KafkaServer(
@@ -70,9 +81,24 @@ def own_server(
         )
     except NotInstalledError as error:
         pytest.skip(str(error))
-    server.start()
     yield server
     server.remove()
+
+
+@pytest.fixture
+def own_server(module_server: KafkaServer) -> KafkaServer:
+    """A broker of this module's own, to be killed, and with doors that are closed."""
+    if not module_server.running:
+        module_server.start()
+    return module_server
+
+
+@pytest.fixture
+def _short_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brokers that hang are found out sooner, and asked more often."""
+    for module in (kafka_brokers, kafka_writer):
+        monkeypatch.setattr(module, "TRY_S", 0.5)
+    monkeypatch.setattr(kafka_brokers, "PAUSE_S", 0.1)
 
 
 @pytest.fixture
@@ -170,10 +196,10 @@ def test_what_is_appended_while_the_broker_is_killed_is_all_there_in_order(
     assert events == ["log-unreachable", "log-reachable"]
 
 
+@pytest.mark.usefixtures("_short_tries")
 def test_brokers_that_hang_are_waited_for_and_told_of_once(
-    own_server: KafkaServer, open_on: Opener, monkeypatch: pytest.MonkeyPatch
+    own_server: KafkaServer, open_on: Opener
 ) -> None:
-    monkeypatch.setattr(kafka_brokers, "TRY_S", 0.5)
     log = open_on(own_server.bootstrap)
     log.append("messages", [Entry("k", b"before")])
     own_server.pause()
@@ -182,7 +208,8 @@ def test_brokers_that_hang_are_waited_for_and_told_of_once(
             target=log.append, args=["messages", [Entry("k", b"after")]]
         )
         waiting.start()
-        waiting.join(5.0)
+        assert eventually(lambda: bool(lines), 20.0)
+        waiting.join(2.0)  # time for more attempts
         assert waiting.is_alive()
         own_server.resume()
         waiting.join(30.0)
@@ -208,12 +235,13 @@ def test_readers_go_on_where_they_were_after_the_broker_was_killed(
     assert [int(stored.value) for stored in [*first, *rest]] == list(range(50))
 
 
+@pytest.mark.usefixtures("_short_tries")
 def test_brokers_that_stay_away_are_given_up(open_on: Opener) -> None:
-    log = open_on(nobody(), give_up_after_s=0.8)
+    log = open_on(nobody(), give_up_after_s=0.4)
     begun = time.monotonic()
     with pytest.raises(LogError, match=r"could not be reached for \d s \(.*REFUSED"):
         log.append("messages", [Entry("k", b"v")])
-    assert 0.8 < time.monotonic() - begun < 5.0
+    assert 0.4 < time.monotonic() - begun < 5.0
     for question in (
         lambda: log.bounds("messages"),
         lambda: log.read("messages", 0, 0, 1),
@@ -224,10 +252,10 @@ def test_brokers_that_stay_away_are_given_up(open_on: Opener) -> None:
             question()
 
 
+@pytest.mark.usefixtures("_short_tries")
 def test_a_broker_that_dies_for_good_while_it_is_written_to_is_given_up(
-    own_server: KafkaServer, open_on: Opener, monkeypatch: pytest.MonkeyPatch
+    own_server: KafkaServer, open_on: Opener
 ) -> None:
-    monkeypatch.setattr(kafka_brokers, "TRY_S", 0.5)
     log = open_on(own_server.bootstrap, give_up_after_s=2.0)
     log.append("messages", [Entry("k", b"kept")])
     own_server.pause()
@@ -246,7 +274,7 @@ def test_a_broker_that_dies_for_good_while_it_is_written_to_is_given_up(
 def test_a_wait_ends_when_the_process_must(open_on: Opener) -> None:
     stop = threading.Event()
     log = open_on(nobody(), stopped=stop.is_set)
-    threading.Timer(1.0, stop.set).start()
+    threading.Timer(0.3, stop.set).start()
     begun = time.monotonic()
     with pytest.raises(LogStoppedError):
         log.append("messages", [Entry("k", b"v")])
@@ -261,11 +289,12 @@ def test_a_process_that_must_end_may_still_use_a_log_that_is_there(
     assert [stored.value for stored in everything(log)] == [b"last"]
 
 
+@pytest.mark.usefixtures("_short_tries")
 def test_a_wait_is_told_once_a_minute(
     open_on: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_brokers, "TELL_EVERY_S", 1.2)
-    log = open_on(nobody(), give_up_after_s=3.0)
+    monkeypatch.setattr(kafka_brokers, "TELL_EVERY_S", 0.6)
+    log = open_on(nobody(), give_up_after_s=1.5)
     with capture_logs() as lines, pytest.raises(LogError):
         log.bounds("messages")
     assert {line["event"] for line in lines} == {"log-unreachable"}
@@ -528,7 +557,8 @@ def test_partitions_that_are_added_are_seen_while_reading(
     prefix: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kafka_topics, "LOOK_AGAIN_S", 0.5)
+    for module in (kafka_brokers, kafka_topics):
+        monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.5)
     log = open_on(kafka_server.bootstrap, partitions=1)
     log.append("messages", [Entry(f"k{n}", b"old") for n in range(10)])
     assert len(everything(log)) == 10
@@ -796,6 +826,7 @@ def configured(folder: Path, address: str, give_up_after_s: float = 600.0) -> Pa
     path.write_text(
         f'[log]\nurl = "kafka://{address}"\n'
         f"[log.kafka]\ngive_up_after_s = {give_up_after_s}\n"
+        '[tagging]\ntagger = "lexicon"\n'
         '[[sources]]\ntype = "replay"\nname = "archive"\nfiles = ["archive.jsonl"]\n',
         encoding="utf-8",
     )
@@ -826,25 +857,40 @@ def test_a_job_without_brokers_ends_with_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("job", ["connect", "process", "load"])
-def test_a_job_that_waits_for_brokers_ends_soon_when_asked_to(
-    tmp_path: Path, job: str
-) -> None:
-    path = configured(tmp_path, nobody())
-    with subprocess.Popen(
-        command(job, "--config", str(path)), stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        said = ""
-        while "log-unreachable" not in said:
-            said = process.stderr.readline()
-            assert said, "it ended by itself"
-        begun = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        rest = process.stderr.read()
-        assert process.wait(30) == 0
-    assert time.monotonic() - begun < 5.0
-    assert "Traceback" not in rest
+def test_jobs_that_wait_for_brokers_end_soon_when_asked_to(tmp_path: Path) -> None:
+    path, ended = configured(tmp_path, nobody()), {}
+    with ExitStack() as stack:
+        # Side by side: what takes long is each interpreter's start.
+        started = {job: stack.enter_context(begun(job, path)) for job in JOBS}
+        for job, process in started.items():
+            await_event(process, "log-unreachable")
+            ended[job] = asked_to_end(process)
+    for job, (seconds, said) in ended.items():
+        assert seconds < 5.0, job
+        assert "Traceback" not in said, job
+
+
+def begun(job: str, path: Path) -> subprocess.Popen[str]:
+    asked = command(job, "--config", str(path))
+    return subprocess.Popen(asked, stderr=subprocess.PIPE, text=True)
+
+
+def await_event(process: subprocess.Popen[str], event: str) -> None:
+    assert process.stderr is not None
+    said = ""
+    while event not in said:
+        said = process.stderr.readline()
+        assert said, "it ended by itself"
+
+
+def asked_to_end(process: subprocess.Popen[str]) -> tuple[float, str]:
+    """The seconds that a good end took, and what was said."""
+    assert process.stderr is not None
+    since = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    said = process.stderr.read()
+    assert process.wait(30) == 0, said
+    return time.monotonic() - since, said
 
 
 def test_the_status_says_soon_that_brokers_are_away(tmp_path: Path) -> None:
@@ -854,19 +900,18 @@ def test_the_status_says_soon_that_brokers_are_away(tmp_path: Path) -> None:
         at = datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=3)
         connection.execute("INSERT INTO about VALUES (?)", [at])
     asked = command("status", "--config", str(path))
-    begun = time.monotonic()
-    shown = subprocess.run(
-        asked, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert time.monotonic() - begun < 20.0  # most of it, the interpreter's start
+    since = time.monotonic()
+    with (
+        subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as shown,
+        subprocess.Popen([*asked, "--json"], stdout=subprocess.PIPE) as told,
+    ):
+        text, answer = shown.communicate(timeout=60)[0], told.communicate(timeout=60)[0]
+    assert time.monotonic() - since < 20.0  # most of it, the interpreters' start
     assert shown.returncode == 1
-    first, second = shown.stdout.splitlines()
+    first, second = text.splitlines()
     assert first.startswith("log           Kafka at 127.0.0.1:")
     assert second == "published     3 hours ago"
-    answer = subprocess.run(
-        [*asked, "--json"], capture_output=True, text=True, timeout=60, check=False
-    )
-    status = json.loads(answer.stdout)
+    status = json.loads(answer)
     assert "could not be reached" in status["log_error"]
     assert 3 * 3_600 <= status["published_age_s"] < 3 * 3_600 + 60
     assert status["messages"] is None
@@ -883,29 +928,57 @@ def test_a_job_in_the_middle_of_its_work_ends_soon_when_brokers_die(
 
     def write() -> None:
         with suppress(LogStoppedError):
-            while not done.is_set():
+            while not done.wait(0.1):
                 log.append("messages", [Entry("k", b"garbage")] * 100)
+
+    def buried() -> int:
+        return log.bounds("dead-letters")[0][1]
 
     writer = threading.Thread(target=write)
     writer.start()
-    with subprocess.Popen(
-        command("process", "--config", str(path)), stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        assert eventually(lambda: len(letters(log)) > 1_000, 60.0)
-        own_server.kill()
-        try:
-            said = ""
-            while "log-unreachable" not in said:
-                said = process.stderr.readline()
-                assert said, "it ended by itself"
-            begun = time.monotonic()
-            process.send_signal(signal.SIGTERM)
-            rest = process.stderr.read()
-            assert process.wait(30) == 0, rest
-            assert time.monotonic() - begun < 8.0
-            assert "Traceback" not in rest
-        finally:
-            done.set()
-            own_server.start()
-            writer.join(30.0)
+    try:
+        with begun("process", path) as process:
+            assert eventually(lambda: buried() > 1_000, 60.0)
+            own_server.kill()
+            await_event(process, "log-unreachable")
+            seconds, said = asked_to_end(process)
+    finally:
+        done.set()
+        writer.join(30.0)
+    assert seconds < 8.0
+    assert "Traceback" not in said
+
+
+def test_an_archive_leaves_on_kafka_what_it_leaves_in_a_file(
+    kafka_server: KafkaServer, tmp_path: Path, prefix: str
+) -> None:
+    archive = tmp_path / "archive.jsonl"
+    line = {"ts": "2024-05-01T10:00:00Z", "channel": "c", "user": "u", "text": "t"}
+    lines = [json.dumps({"id": f"{number}"} | line) for number in range(300)]
+    archive.write_text("\n".join([*lines, "not JSON"]), encoding="utf-8")
+    source = ReplaySettings(name="archive", files=[str(archive)])
+    # The locks lie beside it.
+    warehouse = WarehouseSettings(
+        path=f"{tmp_path}/warehouse.duckdb", published=f"{tmp_path}/published.duckdb"
+    )
+    found = []
+    for url in (f"sqlite:{tmp_path}/log.sqlite", kafka_server.url):
+        config = Config(log=LogSettings(url=url, prefix=prefix), warehouse=warehouse)
+        for expected in (ReplaySummary(300, 1), ReplaySummary(0, 0)):
+            environ = {"GROUNDSWELL_SECRET": "s" * 40}
+            summary = replay(config, environ, source, Stop(), show_progress=False)
+            assert summary == expected
+        status = read_status(config, NOW)
+        (letter,) = newest(config, 10)
+        found.append(
+            (
+                *(status.messages, status.history_waiting, status.dead_letters),
+                *(status.waiting_to_be_tagged, status.waiting_to_be_loaded),
+                [(each.source, each.state, each.messages) for each in status.sources],
+                *(letter.stage, letter.topic, letter.offset, letter.error, letter.raw),
+            )
+        )
+    in_a_file, on_kafka = found
+    assert on_kafka == in_a_file
+    assert on_kafka[:3] == (300, 300, 1)
+    assert b"not JSON" in letter.raw
