@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,9 @@ from log_contents import read_all
 from process_tree import alive, eventually, tree
 
 from pipeline.config import load
-from pipeline.jobs.prism import COMMAND
+from pipeline.errors import EngineError
+from pipeline.jobs.prism import COMMAND, process_on_prism
+from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Entry, MessageLog, Topic
 from pipeline.log.open import open_log
 from pipeline.records import Message, TaggedMessage, decode, encode
@@ -28,6 +30,8 @@ pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).resolve().parents[2]
 PRISM = ROOT / ".cache" / f"prism-{version('apache-beam')}"
 PATIENCE_S = 100.0
+FATES = 3
+"""What is done to jobs over SQLite; each of them meets one fate."""
 CONFIGURATION = """
 [log]
 url = "{url}"
@@ -35,6 +39,7 @@ prefix = "{prefix}"
 [log.kafka]
 partitions = 3
 [tagging]
+tagger = "lexicon"
 poll_s = 0.2
 """
 
@@ -46,9 +51,10 @@ class Job:
         self._path = folder / "groundswell.toml"
         self._path.write_text(CONFIGURATION.format(url=url, prefix=prefix))
         self._output = folder / "said"
-        self.log: MessageLog = open_log(load(self._path).log)
+        self.config = load(self._path)
+        self.log: MessageLog = open_log(self.config.log)
 
-    def start(self, *options: str, path: Path = PRISM) -> subprocess.Popen[bytes]:
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "pipeline.cli", "process", *options]
         with self._output.open("ab") as output:
             return subprocess.Popen(
@@ -56,7 +62,7 @@ class Job:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=os.environ | {"PATH": f"{path}:/usr/bin:/bin"},
+                env=os.environ | {"PATH": f"{PRISM}:/usr/bin:/bin"},
             )
 
     def finish(self, runner: str) -> None:
@@ -100,11 +106,31 @@ def _prism() -> None:
         pytest.skip("no Prism here: `make test` builds it where there is Go 1.26")
 
 
+Running = tuple[Job, subprocess.Popen[bytes]]
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Running]]:
+    """Jobs over SQLite, side by side: most of a start keeps one core busy."""
+    with ExitStack() as stack:
+        started = []
+        for _ in range(FATES):
+            folder = tmp_path_factory.mktemp("job")
+            job = Job(folder, f"sqlite:{folder}/log.sqlite")
+            stack.enter_context(closing(job.log))
+            job.append(range(10))
+            process = stack.enter_context(job.start("--runner", "prism"))
+            stack.callback(process.kill)
+            started.append((job, process))
+        yield [*started]
+
+
 @pytest.fixture
-def on_sqlite(tmp_path: Path) -> Iterator[Job]:
-    job = Job(tmp_path, f"sqlite:{tmp_path}/log.sqlite")
-    with closing(job.log):
-        yield job
+def running(started: list[Running]) -> Running:
+    """One of them, up and tagging, to do with as one likes."""
+    job, process = started.pop()
+    assert job.tags(10), job.said()
+    return job, process
 
 
 @pytest.fixture
@@ -117,9 +143,9 @@ def on_kafka(tmp_path: Path, kafka_server: KafkaServer) -> Iterator[Job]:
 
 
 def test_prism_and_the_local_runner_go_on_where_the_other_stopped(
-    on_sqlite: Job,
+    on_kafka: Job,
 ) -> None:
-    job = on_sqlite
+    job = on_kafka
     job.append(range(200))
     job.finish("local")
     job.append(range(200, 400))
@@ -147,6 +173,8 @@ def test_on_kafka_it_tags_until_it_is_asked_to_end(on_kafka: Job) -> None:
         assert job.tags(300), job.said()
         processes = list(tree(process.pid))
         assert len(processes) == 3
+        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in processes]
+        assert not any("/torch/" in each for each in maps)
         process.terminate()
         assert process.wait(30) == 0, job.said()
         assert not [pid for pid in processes if alive(pid)]
@@ -155,33 +183,25 @@ def test_on_kafka_it_tags_until_it_is_asked_to_end(on_kafka: Job) -> None:
         process.wait()
 
 
-def test_a_killed_job_leaves_no_process_behind(on_sqlite: Job) -> None:
-    on_sqlite.append(range(10))
-    process = on_sqlite.start("--runner", "prism")
-    try:
-        assert on_sqlite.tags(10), on_sqlite.said()
-        processes = list(tree(process.pid))
-    finally:
-        process.kill()
-        process.wait()
+def test_a_killed_job_leaves_no_process_behind(running: Running) -> None:
+    _, process = running
+    processes = list(tree(process.pid))
+    process.kill()
+    process.wait()
     gone = eventually(lambda: not [pid for pid in processes if alive(pid)], 20)
     assert gone
 
 
 @pytest.mark.parametrize("victim", [b"worker_process", b"prism"])
-def test_a_job_that_lost_a_part_ends_and_says_so(on_sqlite: Job, victim: bytes) -> None:
-    on_sqlite.append(range(10))
-    process = on_sqlite.start("--runner", "prism")
-    try:
-        assert on_sqlite.tags(10), on_sqlite.said()
-        os.kill(process_of(process.pid, victim), signal.SIGKILL)
-        assert process.wait(30) == 1, on_sqlite.said()
-    finally:
-        process.kill()
-        process.wait()
-    last = on_sqlite.said().splitlines()[-1]
+def test_a_job_that_lost_a_part_ends_and_says_so(
+    running: Running, victim: bytes
+) -> None:
+    job, process = running
+    os.kill(process_of(process.pid, victim), signal.SIGKILL)
+    assert process.wait(30) == 1, job.said()
+    last = job.said().splitlines()[-1]
     assert last.startswith("groundswell: Prism ended the job")
-    assert "Traceback" not in on_sqlite.said()
+    assert "Traceback" not in job.said()
 
 
 def process_of(parent: int, name: bytes) -> int:
@@ -194,12 +214,17 @@ def process_of(parent: int, name: bytes) -> int:
     raise AssertionError(name)
 
 
-def test_without_prism_it_says_how_to_get_it(on_sqlite: Job) -> None:
-    process = on_sqlite.start("--runner", "prism", path=Path("/nowhere"))
-    assert process.wait(PATIENCE_S) == 1
-    (line,) = on_sqlite.said().splitlines()
-    assert line.startswith("groundswell: Prism is not on the PATH: install it with")
-    assert f"`go install {COMMAND}@v{version('apache-beam')}`" in line
+def test_without_prism_it_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(tmp_path, f"sqlite:{tmp_path}/log.sqlite")
+    job.log.close()
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(EngineError) as caught:
+        process_on_prism(job.config, Stop())
+    said = str(caught.value)
+    assert said.startswith("Prism is not on the PATH: install it with")
+    assert f"`go install {COMMAND}@v{version('apache-beam')}`" in said
 
 
 def test_the_prism_that_is_built_is_of_the_beam_that_is_installed() -> None:
