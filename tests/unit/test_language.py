@@ -34,6 +34,19 @@ def test_technical_english_is_no_other_language(text: str) -> None:
     assert detect(text) in {None, "en"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["qué bueno está", "no me gusta nada", "¡Menuda chapuza!", "y esto tan lento"],
+)
+def test_a_few_words_of_spanish_are_enough(text: str) -> None:
+    assert detect(text) == "es"
+
+
+@pytest.mark.parametrize("text", ["la la la", "el nino", "no problem", "en route"])
+def test_a_word_that_spanish_has_too_makes_no_text_spanish(text: str) -> None:
+    assert detect(text) != "es"
+
+
 def test_code_and_addresses_say_nothing_of_the_language() -> None:
     code = "```\nwhile the world is not on fire and you can still run\n```"
     assert detect(f"{code} Das geht bei mir leider nicht https://the.and.you") == "de"
