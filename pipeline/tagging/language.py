@@ -46,13 +46,13 @@ _SPANISH = _words(
     "que de la el en y los las un una unos unas del al es está están estoy estás soy "
     "eres somos esta este esto esa ese eso esos esas estos estas muy más mas pero por "
     "para con como cómo qué cuando cuándo donde dónde porque quién quien si sí te se "
-    "le lo les nos mi mis tu tus su sus yo él ella ellos ellas usted ustedes nosotros ya "
-    "también nada todo toda todos todas bien mal así asi aquí ahora hoy ayer siempre "
-    "nunca jamás ser estar tener tiene tengo tienes tienen hace hacer hizo puede puedo "
-    "pueden quiero quiere creo sé dice dicen fue había voy va vamos van ver gracias "
-    "hola bueno buena buen gente vida mucho mucha muchos muchas tan cada desde hasta "
-    "entre sobre otro otra otros dos día días año años vez algo alguien ojalá jaja jajaja "
-    "jajajaja favor funciona"
+    "le lo les nos mi mis tu tus su sus yo él ella ellos ellas usted ustedes nosotros "
+    "ya también nada todo toda todos todas bien mal así asi aquí ahora hoy ayer "
+    "siempre nunca jamás ser estar tener tiene tengo tienes tienen hace hacer hizo "
+    "puede puedo pueden quiero quiere creo sé dice dicen fue había voy va vamos van "
+    "ver gracias hola bueno buena buen gente vida mucho mucha muchos muchas tan cada "
+    "desde hasta entre sobre otro otra otros dos día días año años vez algo alguien "
+    "ojalá jaja jajaja jajajaja favor funciona"
 )
 _LIKELIER, _MOST_WORDS = 4.0, 4
 _FLOOR = 0.02
