@@ -159,7 +159,7 @@ def loop_cpu_s(entries: Sequence[Entry]) -> float:
     """CPU seconds of decoding, tagging and encoding, and of nothing else."""
 
     def load() -> Any:
-        return load_tagger(TaggingSettings(), suicidality=False)
+        return load_tagger(TaggingSettings(tagger="lexicon"), suicidality=False)
 
     model, handler = Model(load()), TaggerHandler(Held(load))
     tag(entries[:BATCH], handler, model)  # what is loaded by the first use

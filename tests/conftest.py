@@ -10,6 +10,7 @@ import pytest
 from flink_cluster import FlinkCluster
 from kafka_server import KafkaServer
 from maven_jars import NotInstalledError
+from published_tables import LONG, configured, finish
 from streaming_stack import WORKERS
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -32,6 +33,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(command, check=True, timeout=280)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Path:
+    """The configuration of one machine that has published what the demo's archives
+    hold, or in the long form the real streams, and that nothing ever killed."""
+    streams = request.getfixturevalue("shared_data") / "streams" if LONG else None
+    path = configured(tmp_path_factory.mktemp("undisturbed") / "one", streams)
+    finish(path)
+    return path
 
 
 @pytest.fixture(scope="session")

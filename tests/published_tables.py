@@ -1,5 +1,6 @@
 """The same archives through different installations, and what each publishes."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import duckdb
 from pipeline.jobs.demo import prepare
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LONG = os.environ.get("GROUNDSWELL_LONG") == "1"
 STREAMS = ("ubuntu_irc", "duraspace_irc", "gitter_dev_chat", "slack_dev_chat")
 
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -21,6 +23,7 @@ def configured(folder: Path, streams: Path | None) -> Path:
     folder.mkdir()
     path = prepare(folder, NOW, port=0, live=False)
     text = path.read_text(encoding="utf-8").replace("port = 0", "enabled = false")
+    text = f'[tagging]\ntagger = "lexicon"\n{text}'
     if streams is not None:
         text = text[: text.index("[[sources]]")]
         for name in STREAMS:

@@ -26,6 +26,7 @@ prefix = "{prefix}"
 partitions = {partitions}
 give_up_after_s = 120
 [tagging]
+tagger = "lexicon"
 runner = "{runner}"
 [flink]
 job_server = "{flink.job_server}"

@@ -17,10 +17,9 @@ import pytest
 from flink_cluster import FlinkCluster
 from kafka_server import KafkaServer
 from process_tree import eventually, job_of, tree
-from published_tables import configured, finish, published, sources
+from published_tables import LONG, published, sources
 from streaming_stack import Stack
 
-LONG = os.environ.get("GROUNDSWELL_LONG") == "1"
 SHORT_VICTIMS = ("taskmanager-0", "broker", "load")
 VICTIMS = (
     "broker",
@@ -40,12 +39,10 @@ DRAIN_S = 1_500 if LONG else 150
 @pytest.mark.timeout(3_600 if LONG else 400)
 def test_killed_in_turn_kafka_and_flink_publish_what_one_machine_does(
     tmp_path: Path,
-    request: pytest.FixtureRequest,
+    undisturbed: Path,
     kafka_server: KafkaServer,
     flink_cluster: FlinkCluster,
 ) -> None:
-    streams = request.getfixturevalue("shared_data") / "streams" if LONG else None
-    undisturbed = configured(tmp_path / "undisturbed", streams)
     stack = Stack(
         tmp_path / "disturbed",
         kafka_server.url,
@@ -54,7 +51,6 @@ def test_killed_in_turn_kafka_and_flink_publish_what_one_machine_does(
         sources=sources(undisturbed),
     )
     stack.share_secret(undisturbed)
-    finish(undisturbed)
     expected = published(undisturbed)
 
     supervisor = stack.start("run")

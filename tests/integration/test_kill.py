@@ -8,19 +8,16 @@ from pathlib import Path
 
 import pytest
 from process_tree import tree
-from published_tables import configured, finish, published, start
+from published_tables import LONG, configured, finish, published, start
 
-LONG = os.environ.get("GROUNDSWELL_LONG") == "1"
 KILLS = 50 if LONG else 6
 
 
 @pytest.mark.timeout(3 * 3600 if LONG else 400)
 def test_killed_at_random_moments_it_publishes_the_same_tables(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, undisturbed: Path, request: pytest.FixtureRequest
 ) -> None:
     streams = request.getfixturevalue("shared_data") / "streams" if LONG else None
-    undisturbed = configured(tmp_path / "undisturbed", streams)
-    finish(undisturbed)
     disturbed = configured(tmp_path / "disturbed", streams)
     choose = random.Random(5)
     supervisor = start(disturbed)
