@@ -4,7 +4,7 @@ import gc
 
 from pipeline.config import NO_TRANSFORMERS, TaggingSettings
 from pipeline.errors import ConfigError
-from pipeline.tagger_settings import transformers_faults
+from pipeline.tagger_settings import llm_faults, transformers_faults
 from pipeline.tagging.lexicon_tagger import LexiconTagger
 from pipeline.tagging.tagger import Tagger
 
@@ -19,6 +19,8 @@ def load_tagger(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
     Raises:
         ConfigError: its packages are not installed, or its settings cannot be used.
     """
+    if settings.tagger == "llm":
+        return _llm(settings, suicidality=suicidality)
     if settings.tagger == "transformers":
         return _transformers(settings, suicidality=suicidality)
     if settings.tagger == "encoder":
@@ -63,3 +65,14 @@ def _transformers(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
     except ModuleNotFoundError as error:
         raise ConfigError(NO_TRANSFORMERS) from error
     return TransformersTagger(settings, load_tagger, suicidality=suicidality)
+
+
+def _llm(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
+    from pipeline.tagging.llm_tagger import (  # noqa: PLC0415 - other taggers need no HTTP
+        LlmTagger,
+    )
+
+    faults = llm_faults(settings.llm)
+    if faults:
+        raise ConfigError(faults[0])
+    return LlmTagger(settings, load_tagger, suicidality=suicidality)

@@ -61,7 +61,7 @@ class TransformersTagger:
                 self._meaning.setdefault(label, []).append(number)
         below = msgspec.structs.replace(settings, tagger=own.base)
         self._base = make_base(below, suicidality=suicidality)
-        self._name = f"{Path(own.model).name}-{VERSION}"
+        self._name = f"{self._base.name}+{Path(own.model).name}-{VERSION}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What pickling keeps."""
@@ -69,7 +69,7 @@ class TransformersTagger:
 
     @property
     def name(self) -> str:
-        """Name and version: the model's name, and how we read what it says."""
+        """The base's name, the model's, and how we read what the model says."""
         return self._name
 
     def tag(self, texts: Sequence[TextToTag]) -> list[list[Mark]]:

@@ -1,18 +1,19 @@
 """What every tagger promises, whatever it is made of."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from chat_endpoint import judging, saying
 from tiny_classifier import make_classifier
 
 from pipeline.config import TaggingSettings
 from pipeline.records import Mark
-from pipeline.tagger_settings import TransformersSettings
+from pipeline.tagger_settings import LlmSettings, TransformersSettings
 from pipeline.tagging.labels import load_labels
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
@@ -35,13 +36,14 @@ HARD_TEXTS = {
     "a megabyte of openings": "<`(_@/" * 170_000,
     "a megabyte of lines": "> a\n" * 250_000,
 }
-MODELS = TemporaryDirectory()
+FILES = TemporaryDirectory()
+ENDPOINT = {"url": "http://127.0.0.1:1"}
 
 
 @cache
 def tiny_model() -> str:
     """The folder of a model that guesses at random."""
-    return str(make_classifier(Path(MODELS.name) / "tiny", ["anger", "joy"]))
+    return str(make_classifier(Path(FILES.name) / "tiny", ["anger", "joy"]))
 
 
 def with_transformers() -> Tagger:
@@ -50,12 +52,26 @@ def with_transformers() -> Tagger:
     return load_tagger(settings, suicidality=True)
 
 
+def with_llm() -> Tagger:
+    file = f"{FILES.name}/llm.sqlite"
+    own = LlmSettings(**ENDPOINT, model="tiny", file=file, base="lexicon")
+    return load_tagger(TaggingSettings(tagger="llm", llm=own), suicidality=True)
+
+
 TAGGERS: dict[str, Callable[[], Tagger]] = {
     "lexicon": lambda: load_tagger(TaggingSettings(tagger="lexicon"), suicidality=True),
     "encoder": lambda: load_tagger(TaggingSettings(tagger="encoder"), suicidality=True),
     "transformers": with_transformers,
+    "llm": with_llm,
 }
 PATIENCE_S = 5.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def endpoint() -> Iterator[None]:
+    with saying(judging("this", "other", "sure", "hate")) as started:
+        ENDPOINT["url"] = started.url
+        yield
 
 
 @pytest.fixture(params=TAGGERS)

@@ -97,7 +97,7 @@ def test_the_model_judges_its_task_alone_and_the_base_every_other(
     assert set(of_task(found)) == {"anger", "joy"}
     for task in ("fine-emotion", "marker"):
         assert of_task(found, task) == of_task(base, task) != {}
-    assert {mark.tagger for mark in found} == {"multi-1"}
+    assert {mark.tagger for mark in found} == {"lexicon-1+multi-1"}
 
 
 @pytest.mark.parametrize(("text", "language"), [("<3 :(", "en"), ("me alegro", "es")])
