@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_tag(commands)
     _add_evaluate(commands)
     _add_backtest(commands)
+    _add_train(commands)
     _add_sql(commands)
     _add_replay(commands)
     _add_dead_letters(commands)
@@ -470,6 +471,61 @@ def _backtest(given: argparse.Namespace) -> int:
         show_progress=sys.stderr.isatty(),
     )
     print(msgspec.json.encode(summary).decode() if given.json else render(summary))
+    return 0
+
+
+def _add_train(commands: Any) -> None:
+    parser = _command(
+        commands, "train", _train, "labelled texts in, the neural tagger out; resumable"
+    )
+    for name, text, required in (
+        ("--data", "labelled texts and chats", True),
+        ("--base", "weights to begin with", True),
+        ("--output", "where it works", True),
+        ("--teacher-base", "other weights for the teachers to begin with", False),
+        ("--soft-labels", "ready soft labels; no teachers", False),
+    ):
+        parser.add_argument(
+            name, type=Path, metavar="FOLDER", required=required, help=text
+        )
+    parser.add_argument(
+        "--stage",
+        choices=("teachers", "soft-labels", "student", "export", "all"),
+        default="all",
+        help="do this one alone",
+    )
+    parser.add_argument("--teachers", type=_count, default=2, metavar="N")
+    parser.add_argument(
+        "--subset", type=_count, metavar="N", help="labelled texts, messages at most"
+    )
+    parser.add_argument(
+        "--without",
+        type=lambda names: tuple(names.split(",")),
+        default=(),
+        metavar="SET,…",
+        help="leave out sets or chats",
+    )
+    parser.add_argument("--seed", type=_count, default=1, metavar="N")
+    _with_json(parser)
+
+
+def _train(given: argparse.Namespace) -> int:
+    from pipeline.jobs.train import render, train
+
+    figures = train(
+        given.output,
+        given.stage,
+        show_progress=sys.stderr.isatty(),
+        data=given.data,
+        base=given.base,
+        teacher_base=given.teacher_base,
+        teachers=given.teachers,
+        soft_labels=given.soft_labels,
+        without=given.without,
+        subset=given.subset,
+        seed=given.seed,
+    )
+    print(msgspec.json.encode(figures).decode() if given.json else render(figures))
     return 0
 
 

@@ -14,11 +14,13 @@ SHAVER = ("anger", "fear", "joy", "love", "sadness", "surprise")
 _BRIGHTER = ("anger", "fear", "joy", "sadness", "surprise")
 _PLUTCHIK = {
     "1": "anger",
+    "2": "anticipation",
     "3": "disgust",
     "4": "fear",
     "5": "joy",
     "6": "sadness",
     "7": "surprise",
+    "8": "trust",
 }
 
 
@@ -67,6 +69,14 @@ def basic_parents(labels: list[Label]) -> dict[str, str]:
 
 
 def xed(data: Path) -> Corpus:
+    """The basic emotions among those of `plutchik`."""
+    corpus = plutchik(data)
+    known = corpus.known - {"anticipation", "trust"}
+    labels = [given & known for given in corpus.labels]
+    return Corpus("basic-emotion", known, corpus.texts, labels)
+
+
+def plutchik(data: Path) -> Corpus:
     """Subtitles with Plutchik's emotions (Öhman et al., 2020), tokens rejoined."""
     path = data / "emotion" / "xed_en.tsv"
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -76,7 +86,7 @@ def xed(data: Path) -> Corpus:
         for _, _, numbers in rows
     ]
     texts = [_rejoined(text) for text, _, _ in rows]
-    return Corpus("basic-emotion", frozenset(_PLUTCHIK.values()), texts, labels)
+    return Corpus("plutchik", frozenset(_PLUTCHIK.values()), texts, labels)
 
 
 def brighter(data: Path, part: str) -> Corpus:

@@ -78,6 +78,10 @@ class OutputNames:
         heads = json.loads((folder / "heads.json").read_text(encoding="utf-8"))
         self._numbers = {(h["task"], h["label"]): n for n, h in enumerate(heads)}
 
+    def hold(self, head: str, label: str) -> bool:
+        """Whether a head speaks for a label."""
+        return (head, label) in self._numbers
+
     def of(self, heads: Sequence[str], label: str) -> list[int]:
         """Those that speak for a label."""
         return [self._numbers[head, label] for head in heads]
@@ -207,9 +211,10 @@ def to_toml(judged: Sequence[Judged], outputs: OutputNames) -> str:
             numbers = outputs.of(one.heads, label)
             table = tables.setdefault(f"{one.task}.{one.platform}", [])
             table.append(_line(label, numbers, scale))
-    stress = outputs.of([_DREADDIT], "stress")
-    tables[f"{_MARKER}.{ANY}"] = [_line("stress", stress, Scale(1.0, CALM, 0.5))]
-    tables[f"{_MARKER}.reddit"] = [_line("stress", stress, Scale(1.0, 0.0, 0.5))]
+    if outputs.hold(_DREADDIT, "stress"):
+        stress = outputs.of([_DREADDIT], "stress")
+        tables[f"{_MARKER}.{ANY}"] = [_line("stress", stress, Scale(1.0, CALM, 0.5))]
+        tables[f"{_MARKER}.reddit"] = [_line("stress", stress, Scale(1.0, 0.0, 0.5))]
     lines = ["# Written by pipeline/training/calibrate.py."]
     for name, table in tables.items():
         lines += ["", f"[heads.{name}]", *table]
