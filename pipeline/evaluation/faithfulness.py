@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.evaluation.bootstrap import SEED, interval, resampled
+from pipeline.evaluation.gold import CAUSE_SPAN
 from pipeline.records import Mark
 from pipeline.tagging.tagger import Tagger, TextToTag
 
@@ -66,7 +67,8 @@ def pointed(
 ) -> list[Pointed]:
     """What a tagger flags and points at, in as many texts at most, drawn at random.
 
-    Marks whose evidence is most of their text are left out.
+    Marks whose evidence is most of their text are left out, and causes: the words
+    of a cause are the answer, not the reason for it.
     """
     order = np.random.default_rng(SEED).permutation(len(texts))
     found: list[Pointed] = []
@@ -85,7 +87,8 @@ def _pointed(tagger: Tagger, text: TextToTag) -> list[Pointed]:
     return [
         Pointed(text, (mark.task, mark.label), mark.evidence)
         for mark in marks
-        if mark.flagged and mark.evidence and _is_testable(text.text, mark.evidence)
+        if mark.flagged and mark.task != CAUSE_SPAN
+        if mark.evidence and _is_testable(text.text, mark.evidence)
     ]
 
 

@@ -1,6 +1,6 @@
 """An evaluation, and a comparison of two, as a person reads them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from pipeline.evaluation.compare import Comparison, Difference
@@ -39,7 +39,7 @@ def render(result: Result) -> str:
     tasks = groupby(result.figures, key=lambda figure: figure.task)
     parts = [head, *(part for task, rows in tasks for part in _task(task, list(rows)))]
     if result.evidence:
-        parts.append(_evidence(result.evidence))
+        parts.append(render_evidence(result.evidence))
     return "\n\n".join(parts)
 
 
@@ -82,10 +82,12 @@ def _short(value: float) -> str:
     return text.replace("0.", ".", 1) if abs(value) < 1 else text
 
 
-def _evidence(figures: Iterable[EvidenceFigure]) -> str:
-    lines = [f"{'evidence':18} {'':17} texts  marks  evidence  random  better by"]
+def render_evidence(figures: Sequence[EvidenceFigure]) -> str:
+    """Each test, by what it is of."""
+    wide = max([18, *(len(one.name) for one in figures)])
+    lines = [f"{'evidence':{wide}} {'':17} texts  marks  evidence  random  better by"]
     lines += [
-        f"{one.name:18} {one.test:17} {one.texts:5} {one.marks:6}  "
+        f"{one.name:{wide}} {one.test:17} {one.texts:5} {one.marks:6}  "
         f"{_short(one.evidence):>8}  {_short(one.random):>6}  "
         f"{_short(one.difference)} [{_short(one.low)}, {_short(one.high)}]"
         for one in figures
