@@ -17,7 +17,6 @@ import msgspec
 import structlog
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.clock import utc_now
 from pipeline.config import Config
 from pipeline.errors import EngineError
 from pipeline.jobs.flink_rest import (
@@ -29,6 +28,7 @@ from pipeline.jobs.flink_rest import (
 )
 from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.pace import Pace
+from pipeline.jobs.retention import Retention
 from pipeline.jobs.stop import Stop
 from pipeline.jobs.streaming import build
 from pipeline.log.message_log import Entry, MessageLog
@@ -43,7 +43,6 @@ CONNECT_S = 5.0
 STUCK_S = 300.0
 """A job that did nothing for so long, with messages waiting, is started anew."""
 SAVEPOINT_S = 30.0
-RETENTION_S = 60.0
 COMPLAIN_S = 60.0
 BUNDLE_MS = 50
 """A shard reads again when its bundle has ended."""
@@ -80,7 +79,7 @@ class _Launcher:
         self._flink = FlinkRest(config.flink.rest)
         self._family = f"groundswell-{config.log.prefix}"
         self._name = f"{self._family}-{_digest(config)}"
-        self._retention = Pace(RETENTION_S)
+        self._retention = Retention(message_log)
         self._complaint = Pace(COMPLAIN_S)
         self._away_since: float | None = None
         self._pause_s = FIRST_PAUSE_S
@@ -99,8 +98,7 @@ class _Launcher:
                 self._bear(error)
             else:
                 self._away_since = None
-            if self._retention.due():
-                self._log.enforce_retention(utc_now())
+            self._retention.enforce_when_due()
             if wanted is not None and reached(self._log, wanted):
                 break
             self._stop.wait(POLL_S)

@@ -20,11 +20,10 @@ import grpc
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from pipeline.clock import utc_now
 from pipeline.config import Config
 from pipeline.errors import EngineError
 from pipeline.jobs.lock import exclusive, lock_path
-from pipeline.jobs.pace import Pace
+from pipeline.jobs.retention import Retention
 from pipeline.jobs.stop import Stop
 from pipeline.jobs.streaming import build
 from pipeline.jobs.worker import worker_pool
@@ -35,7 +34,6 @@ from pipeline.transforms.positions import Bounds, adopt, bounds_of, reached
 LOOPBACK = "127.0.0.1"
 POLL_S = 0.5
 START_S = 60.0
-RETENTION_S = 60.0
 ENDED = "Prism ended the job, for the reason it gave above: start it again"
 COMMAND = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 
@@ -66,15 +64,14 @@ def _process(
     wanted: Bounds | None,
 ) -> None:
     adopt(message_log)
-    retention = Pace(RETENTION_S)
+    retention = Retention(message_log)
     with worker_pool(LOOPBACK, 0) as (pool, workers), _running(prism) as engine:
         options = _options(engine, f"{LOOPBACK}:{workers}")
         job = _submitted(config, options)
         while not stop.wait(POLL_S):
             if pool.bury() or not _runs(job):
                 raise EngineError(ENDED)
-            if retention.due():
-                message_log.enforce_retention(utc_now())
+            retention.enforce_when_due()
             if wanted is not None and reached(message_log, wanted):
                 break
 

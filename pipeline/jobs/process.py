@@ -18,6 +18,7 @@ from pipeline.errors import LogFullError
 from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.jobs.micro_batch import MicroBatch
 from pipeline.jobs.pace import Pace
+from pipeline.jobs.retention import Retention
 from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Entry
 from pipeline.log.open import open_log
@@ -38,7 +39,6 @@ RUN_S = 2.0
 FIRST_SIZE = 1_000
 LEAST_SIZE = 50
 REPORT_S = 10.0
-RETENTION_S = 60.0
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 30.0
 FULL_REPORT_S = 60.0
@@ -69,7 +69,8 @@ def process(
             ),
         )
         try:
-            _Job(config.tagging, batch, stop, clock).run(once=once)
+            retention = Retention(batch.log, clock)
+            _Job(config.tagging, batch, stop, retention).run(once=once)
         finally:
             batch.close()
 
@@ -80,17 +81,16 @@ class _Job:
         settings: TaggingSettings,
         batch: MicroBatch,
         stop: Stop,
-        clock: Callable[[], datetime],
+        retention: Retention,
     ) -> None:
         self._settings = settings
         self._batch = batch
         self._stop = stop
-        self._clock = clock
         self._positions: dict[Place, int] = {}
         self._size = min(FIRST_SIZE, settings.batch)
         self._report = _Report()
         self._space = _Space(stop)
-        self._retention = Pace(RETENTION_S)
+        self._retention = retention
 
     def run(self, *, once: bool) -> None:
         working = True
@@ -107,8 +107,7 @@ class _Job:
 
     def _step(self) -> bool:
         """Process one slice; whether there was one."""
-        if self._retention.due():
-            self._enforce_retention()
+        self._retention.enforce_when_due()
         bounds = bounds_of(self._batch.log)
         positions = self._positions_within(bounds)
         claim = next_claim(positions, bounds, self._size)
@@ -116,11 +115,6 @@ class _Job:
             self._process(claim)
         self._report.write_when_due()
         return bool(claim)
-
-    def _enforce_retention(self) -> None:
-        dropped = self._batch.log.enforce_retention(self._clock())
-        if dropped:
-            log.info("retention-enforced", dropped=dropped)
 
     def _positions_within(self, bounds: Bounds) -> dict[Place, int]:
         if not self._positions:
