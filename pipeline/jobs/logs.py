@@ -36,6 +36,12 @@ def configure_logs(stream: TextIO) -> None:
         handler.addFilter(is_news)
 
 
+def quieten_bundles() -> None:
+    """Keep Beam from logging failed bundles that reach us as exceptions, too."""
+    for name in ("common", "worker.sdk_worker"):
+        logging.getLogger(f"apache_beam.runners.{name}").setLevel(logging.CRITICAL)
+
+
 def is_news(record: logging.LogRecord) -> bool:
     """False for what Beam says again and again of packages and options."""
     return not record.getMessage().startswith(_NO_NEWS)

@@ -18,7 +18,7 @@ from apache_beam.runners.runner import PipelineResult
 from apache_beam.transforms.environments import EmbeddedPythonEnvironment
 from apache_beam.utils import shared
 
-from pipeline.jobs.logs import is_news
+from pipeline.jobs.logs import is_news, quieten_bundles
 from pipeline.log.message_log import MessageLog
 from pipeline.tagging.tagger import Tagger
 from pipeline.transforms.coders import register_coders
@@ -109,8 +109,7 @@ def _counts(result: PipelineResult) -> Counter[str]:
 def _quieten_beam() -> None:
     """Leave Beam its errors, except those that also reach us as exceptions."""
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
-    for name in ("common", "worker.sdk_worker"):
-        logging.getLogger(f"apache_beam.runners.{name}").setLevel(logging.CRITICAL)
+    quieten_bundles()
     logging.getLogger().addFilter(is_news)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import structlog
 
-from pipeline.jobs.logs import configure_logs
+from pipeline.jobs.logs import configure_logs, quieten_bundles
 
 POLL_S = 1.0
 HUNG_UP = 3
@@ -44,8 +44,7 @@ def main(control_endpoint: str, worker_id: str, pool: int) -> None:
 
 def _quieten_beam() -> None:
     """Leave it one of the three tracebacks of a failed bundle, none of a lost call."""
-    for name in ("common", "worker.sdk_worker"):
-        logging.getLogger(f"apache_beam.runners.{name}").setLevel(logging.CRITICAL)
+    quieten_bundles()
     data_plane = logging.getLogger("apache_beam.runners.worker.data_plane")
     data_plane.addFilter(lambda record: not _is_of_call(record))
 
