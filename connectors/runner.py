@@ -10,11 +10,9 @@ What is said live goes to the topic `messages`, what was old when it was read to
 
 import asyncio
 import random
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,7 +22,13 @@ from connectors.context import Positions, ThreadMemory, recall
 from connectors.edge import Edge
 from connectors.offload import in_thread
 from connectors.source import Cursor, Page, Source
-from pipeline.errors import GroundswellError, LogError, LogFullError, SourceError
+from pipeline.errors import (
+    GroundswellError,
+    LogError,
+    LogFullError,
+    SourceError,
+    origin,
+)
 from pipeline.log.message_log import Entry, MessageLog, Topic
 from pipeline.records import Message, Pulse, PulseState, encode
 
@@ -370,17 +374,10 @@ def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _explained(name: str, error: Exception) -> GroundswellError:
-    """What may be told: of an error that nobody foresaw, only its type and place.
-
-    Its own words might hold what somebody wrote.
-    """
+    """What may be told: of an error that nobody foresaw, only its type and place."""
     if isinstance(error, GroundswellError):
         return error
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-    return SourceError(
-        f"source {name!r} failed with {type(error).__name__} at {place}: report it"
-    )
+    return SourceError(f"source {name!r} failed with {origin(error)}: report it")
 
 
 async def _all(tasks: list[asyncio.Task[None]], *, then_wait: bool) -> None:

@@ -12,6 +12,9 @@ GroundswellError
 └── BusyError          another process already does this job
 """
 
+from pathlib import Path
+from traceback import extract_tb
+
 
 class GroundswellError(Exception):
     """A failure in one sentence that says what is wrong and what to do."""
@@ -63,3 +66,13 @@ class WarehouseError(GroundswellError):
 
 class BusyError(GroundswellError):
     """Another process already does this job on the same files."""
+
+
+def origin(error: Exception) -> str:
+    """The kind of an error and the line that raised it, without its words.
+
+    Words that are not ours may quote what somebody wrote.
+    """
+    frames = extract_tb(error.__traceback__)
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    return f"{type(error).__name__} at {place}"

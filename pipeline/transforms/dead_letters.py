@@ -1,8 +1,5 @@
 """What a stage could not process: how it is described and where it goes."""
 
-from pathlib import Path
-from traceback import extract_tb
-
 from pipeline.log.message_log import Entry, Stored
 from pipeline.records import DeadLetter, encode
 
@@ -24,16 +21,6 @@ def dead_letter(stored: Stored, stage: str, error: str) -> DeadLetter:
         raw=stored.value,
         at=stored.at,
     )
-
-
-def origin(error: Exception) -> str:
-    """The kind of an error and the line that raised it, without its words.
-
-    A library's words may quote the text that it failed on.
-    """
-    frames = extract_tb(error.__traceback__)
-    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}"
-    return f"{type(error).__name__}{where}"
 
 
 def to_entry(letter: DeadLetter) -> Entry:

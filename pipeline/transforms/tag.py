@@ -8,11 +8,12 @@ import msgspec
 from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 
+from pipeline.errors import origin
 from pipeline.log.message_log import Stored
 from pipeline.records import DeadLetter, Mark, Message, TaggedMessage
 from pipeline.tagging.language import detect
 from pipeline.tagging.tagger import Tagger, TextToTag
-from pipeline.transforms.dead_letters import DEAD, dead_letter, origin
+from pipeline.transforms.dead_letters import DEAD, dead_letter
 from pipeline.transforms.decode import Decoded
 from pipeline.transforms.held import Held
 from pipeline.transforms.run_inference import ModelHandler, RunInference
