@@ -7,14 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from kafka_server import KafkaServer
-from log_contents import read_all
+from log_contents import append, read_all
 from process_tree import alive, eventually, tree
 
 from pipeline.config import load
@@ -23,13 +22,13 @@ from pipeline.jobs.prism import COMMAND, process_on_prism
 from pipeline.jobs.stop import Stop
 from pipeline.log.message_log import Entry, MessageLog, Topic
 from pipeline.log.open import open_log
-from pipeline.records import Message, TaggedMessage, decode, encode
+from pipeline.records import TaggedMessage, decode
 
 pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).resolve().parents[2]
 PRISM = ROOT / ".cache" / f"prism-{version('apache-beam')}"
-PATIENCE_S = 100.0
+PATIENCE_S = 200.0
 FATES = 3
 """What is done to jobs over SQLite; each of them meets one fate."""
 CONFIGURATION = """
@@ -73,8 +72,7 @@ class Job:
         return self._output.read_text()
 
     def append(self, numbers: range, topic: Topic = "messages") -> None:
-        entries = [Entry(f"{number}", encode(message(number))) for number in numbers]
-        self.log.append(topic, entries)
+        append(self.log, numbers, topic)
 
     def tagged(self) -> list[int]:
         values = (stored.value for stored in read_all(self.log, "tagged"))
@@ -83,21 +81,6 @@ class Job:
     def tags(self, count: int) -> bool:
         """Whether so many different messages are tagged in good time."""
         return eventually(lambda: len(set(self.tagged())) == count, PATIENCE_S)
-
-
-def message(number: int) -> Message:
-    now = datetime.now(UTC)
-    return Message(
-        source="test",
-        platform="test",
-        id=f"{number}",
-        channel="c",
-        thread="t",
-        author=f"{number % 9:016x}",
-        sent_at=now,
-        seen_at=now,
-        text="This is so annoying, I hate this broken build",
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
