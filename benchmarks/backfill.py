@@ -92,7 +92,8 @@ def delays(
 def on_this_machine(folder: Path) -> Iterator[MessageLog]:
     """A log in a file, and the job on it until the block ends."""
     config = folder / "groundswell.toml"
-    config.write_text(f'[log]\nurl = "sqlite:{folder}/log.sqlite"\n', encoding="utf-8")
+    text = f'[log]\nurl = "sqlite:{folder}/log.sqlite"\n[tagging]\ntagger = "lexicon"\n'
+    config.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "pipeline.cli", "process", "--config", str(config)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:

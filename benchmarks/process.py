@@ -53,7 +53,8 @@ class SilentTagger:
 
 def main() -> int:
     """Print rates and ratios; 1 when the job misses its targets."""
-    lexicon = partial(load_tagger, TaggingSettings(), suicidality=False)
+    settings = TaggingSettings(tagger="lexicon")
+    lexicon = partial(load_tagger, settings, suicidality=False)
     missed = False
     for name, make, language, target in (
         ("no tagger", SilentTagger, "en", 15_000),

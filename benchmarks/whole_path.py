@@ -1,10 +1,10 @@
 """Messages a second from an archive to a published file, and the memory it takes.
 
-All parts run as an operator runs them: `groundswell run --once` on the archives given
-(default: the demo's sample). Beside it, in the same minutes, runs what a script does
-that glues ready-made parts together, one message at a time as tools like Obsei do:
-json, VADER's polarity, sqlite3, a GROUP BY. It does far less: no redaction, no labels,
-no evidence, no gate, no recovery.
+All parts run as an operator runs them, but with the lexicon: `groundswell run --once`
+on the archives given (default: the demo's sample). Beside it, in the same minutes, runs
+what a script does that glues ready-made parts together, one message at a time as tools
+like Obsei do: json, VADER's polarity, sqlite3, a GROUP BY. It does far less: no
+redaction, no labels, no evidence, no gate, no recovery.
 
     make bench
     .venv-bench/bin/python benchmarks/whole_path.py ARCHIVE.jsonl.gz …
@@ -51,8 +51,9 @@ def ours(archives: list[Path], folder: Path) -> tuple[int, float, Counter[str]]:
         f'files = ["{archive.resolve()}"]\n'
         for number, archive in enumerate(archives)
     ]
-    with config.open("a", encoding="utf-8") as file:
-        file.writelines(sources)
+    text = config.read_text(encoding="utf-8")
+    text = text.replace('tagger = "encoder"', 'tagger = "lexicon"')
+    config.write_text(text + "".join(sources), encoding="utf-8")
     begun = time.monotonic()
     command = [sys.executable, "-m", "pipeline.cli", "run", "--once", "--config"]
     process = subprocess.Popen([*command, config], stderr=subprocess.DEVNULL)

@@ -41,6 +41,7 @@ _REMEDIES = {"log.url": "write it as sqlite:PATH or kafka://HOST:PORT,HOST:PORT"
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 TaggerName = Literal["lexicon", "encoder", "transformers", "llm"]
+Tier = Literal["fast", "balanced", "full"]
 Runner = Literal["local", "flink", "prism"]
 Address = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}$")]
 
@@ -121,9 +122,10 @@ class PrivacySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TaggingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What reads the messages; `threads` are the encoder's, in each process."""
+    """What reads the messages; `tier` and `threads` are the encoder's."""
 
-    tagger: TaggerName = "lexicon"
+    tagger: TaggerName = "encoder"
+    tier: Tier = "balanced"
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
     runner: Runner = "local"
     batch: Annotated[int, Meta(ge=1, le=100_000)] = 20_000
@@ -511,10 +513,6 @@ def _missing_packages(config: Config) -> list[str]:
     if config.log.brokers and not find_spec("kafka"):
         need = "needs kafka-python: run pip install groundswell[kafka]"
         faults.append(f"[log] url {need}")
-    installed = all(map(find_spec, ("onnxruntime", "tokenizers")))
-    if config.tagging.tagger == "encoder" and not installed:
-        need = "needs onnxruntime and tokenizers: run pip install groundswell[encoder]"
-        faults.append(f"[tagging] tagger 'encoder' {need}")
     installed = all(map(find_spec, ("torch", "transformers")))
     if "transformers" in config.tagging.taggers and not installed:
         faults.append(NO_TRANSFORMERS)

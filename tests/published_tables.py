@@ -23,7 +23,7 @@ def configured(folder: Path, streams: Path | None) -> Path:
     folder.mkdir()
     path = prepare(folder, NOW, port=0, live=False)
     text = path.read_text(encoding="utf-8").replace("port = 0", "enabled = false")
-    text = f'[tagging]\ntagger = "lexicon"\n{text}'
+    text = text.replace('tier = "fast"\nbatch = 2000', 'tagger = "lexicon"')
     if streams is not None:
         text = text[: text.index("[[sources]]")]
         for name in STREAMS:

@@ -44,6 +44,10 @@ CONFIGURATION = """\
 publish_every_s = 5.0
 notice = "{notice}"
 
+[tagging]
+tier = "fast"
+batch = 2000
+
 [viewer]
 port = {port}
 

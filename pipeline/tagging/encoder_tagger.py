@@ -1,19 +1,22 @@
 """The encoder judges emotions and stress; the lexicon causes and all other markers.
 
 Of a mark of the encoder's the lexicon's phrase is the evidence, where it has one for
-that label, and else the words that add most to the label's logit.
+that label, and else the words that add most to the label's logit. How much of the
+encoder a text goes through is the tier's affair: pipeline/tagging/cascade.py.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Self
 
 import msgspec
 
 from pipeline.records import Mark
-from pipeline.tagging.encoder import SHIPPED, Encoder, Floats, Reading, shipped_encoder
-from pipeline.tagging.heads import load_heads
+from pipeline.tagging.cascade import Cascade
+from pipeline.tagging.cascade_cache import Answers
+from pipeline.tagging.encoder import SHIPPED, Floats, Reading, shipped_encoder
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
-from pipeline.tagging.lexicon_tagger import LANGUAGE, LexiconTagger
+from pipeline.tagging.lexicon_tagger import LANGUAGE, NEUTRAL, LexiconTagger
 from pipeline.tagging.masking import mask
 from pipeline.tagging.tagger import TextToTag
 
@@ -21,8 +24,9 @@ NAME = "encoder-1"
 LEAST_SCORE = 0.01
 """Marks below are left out: they say nothing, and there would be forty a text."""
 
+_LATIN = re.compile("[A-Za-z]")
 _LEAST_LETTERS = 3
-_NO_EVIDENCE = frozenset({"neutral"})
+_NO_EVIDENCE = frozenset({NEUTRAL})
 _AS_LOUD = 0.5
 _MOST_WORDS = 6
 
@@ -34,18 +38,20 @@ class EncoderTagger:
     English. Of texts with hardly a letter of prose the lexicon alone is asked.
 
     Args:
-        encoder: reads the texts.
+        cascade: reads the texts.
         lexicon: judges what the encoder's heads do not.
     """
 
-    def __init__(self, encoder: Encoder, lexicon: LexiconTagger) -> None:
-        self._encoder, self._lexicon = encoder, lexicon
+    def __init__(self, cascade: Cascade, lexicon: LexiconTagger) -> None:
+        self._cascade, self._lexicon = cascade, lexicon
+        self._answers = Answers()
 
     @classmethod
-    def load(cls, *, suicidality: bool, threads: int = 1) -> Self:
+    def load(cls, *, suicidality: bool, tier: str, threads: int = 1) -> Self:
         """The tagger as shipped."""
+        cascade = Cascade(shipped_encoder(threads), SHIPPED, tier)
         lexicon = LexiconTagger.load(suicidality=suicidality)
-        return cls(shipped_encoder(threads), lexicon)
+        return cls(cascade, lexicon)
 
     @property
     def name(self) -> str:
@@ -54,33 +60,38 @@ class EncoderTagger:
 
     def tag(self, texts: Sequence[TextToTag]) -> list[list[Mark]]:
         """The marks of each text; see `Tagger`."""
-        found = self._lexicon.tag(texts)
-        return [
-            self._marks(text, marks) if _is_judged(text) else _renamed(marks)
-            for text, marks in zip(texts, found, strict=True)
-        ]
+        return [self._answered(text) for text in texts]
+
+    def _answered(self, text: TextToTag) -> list[Mark]:
+        known = self._answers.get(text)
+        if known is not None:
+            return known
+        (found,) = self._lexicon.tag([text])
+        marks = self._marks(text, found) if _is_judged(text) else _unjudged(found)
+        self._answers.keep(text, marks)
+        return marks
 
     def _marks(self, text: TextToTag, found: list[Mark]) -> list[Mark]:
-        heads = load_heads(SHIPPED, text.platform)
+        heads = self._cascade.heads(text.platform)
         known = set(heads.keys)
         others = [mark for mark in found if (mark.task, mark.label) not in known]
         phrases = {(mark.task, mark.label): mark.evidence for mark in found}
-        reading = self._encoder.read(text.text)
+        read = self._cascade.read(text.text, text.platform)
         own = []
-        for n, score in enumerate(heads.scores(reading.pooled).round(4).tolist()):
+        for n, score in enumerate(read.scores.round(4).tolist()):
             if score < LEAST_SCORE:
                 continue
             task, label = heads.keys[n]
-            flagged = score >= float(heads.thresholds[n])
+            flagged = score >= heads.thresholds[n]
             evidence = phrases.get((task, label))
             if evidence is None and flagged and label not in _NO_EVIDENCE:
-                evidence = loudest_words(text.text, reading, heads.weight[n])
+                evidence = loudest_words(text.text, read.reading(), heads.weight[n])
             own.append(
                 Mark(
                     task=task,
                     label=label,
                     score=score,
-                    flagged=flagged,
+                    flagged=bool(flagged),
                     evidence=evidence,
                     tagger=NAME,
                 )
@@ -127,7 +138,15 @@ def _is_judged(text: TextToTag) -> bool:
     if text.language not in {None, LANGUAGE}:
         return False
     prose = mask(text.text[:MAX_CHARACTERS])
-    return sum(map(str.isalpha, prose)) >= _LEAST_LETTERS
+    latin = len(_LATIN.findall(prose))
+    if prose.isascii():
+        return latin >= _LEAST_LETTERS
+    return latin >= max(_LEAST_LETTERS, sum(map(str.isalpha, prose)) / 2)
+
+
+def _unjudged(found: list[Mark]) -> list[Mark]:
+    """What the lexicon has seen, an emoji perhaps; that there is nothing is no news."""
+    return _renamed([mark for mark in found if mark.label != NEUTRAL])
 
 
 def _renamed(marks: list[Mark]) -> list[Mark]:

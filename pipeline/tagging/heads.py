@@ -20,6 +20,9 @@ Doubles = npt.NDArray[np.float64]
 ANY = "any"
 """Stands for every platform that a task has no scales of its own for."""
 
+NO_HEADS = "cascade"
+"""The one such pair of files that holds something else: `pipeline.tagging.cascade`."""
+
 _SAME = {"gitlab": "github", "stackoverflow": "stackexchange", "mastodon": "twitter"}
 
 
@@ -101,6 +104,8 @@ def load_heads(folder: Path, platform: str) -> Heads:
     weights: dict[tuple[str, str], Floats] = {}
     scalars: dict[tuple[str, str], tuple[float, ...]] = {}
     for path in sorted(folder.glob("*.npz")):
+        if path.stem == NO_HEADS:
+            continue
         outputs = load_outputs(path)
         for key, scale in load_scales(path.with_suffix(".toml")).on(platform).items():
             chosen = list(scale.outputs)

@@ -24,7 +24,7 @@ def load_tagger(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
     if settings.tagger == "transformers":
         return _transformers(settings, suicidality=suicidality)
     if settings.tagger == "encoder":
-        return _encoder(settings.threads, suicidality=suicidality)
+        return _encoder(settings, suicidality=suicidality)
     return LexiconTagger.load(suicidality=suicidality)
 
 
@@ -41,17 +41,14 @@ def load_tagger_to_stay(settings: TaggingSettings, *, suicidality: bool) -> Tagg
     return tagger
 
 
-def _encoder(threads: int, *, suicidality: bool) -> Tagger:
-    try:
-        from pipeline.tagging.encoder_tagger import (  # noqa: PLC0415 - optional packages
-            EncoderTagger,
-        )
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            "[tagging] tagger 'encoder' needs onnxruntime and tokenizers: run pip "
-            "install groundswell[encoder], or set tagger to 'lexicon'"
-        ) from error
-    return EncoderTagger.load(suicidality=suicidality, threads=threads)
+def _encoder(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
+    from pipeline.tagging.encoder_tagger import (  # noqa: PLC0415 - the lexicon needs no onnxruntime
+        EncoderTagger,
+    )
+
+    return EncoderTagger.load(
+        suicidality=suicidality, tier=settings.tier, threads=settings.threads
+    )
 
 
 def _transformers(settings: TaggingSettings, *, suicidality: bool) -> Tagger:

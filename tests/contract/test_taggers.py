@@ -60,7 +60,9 @@ def with_llm() -> Tagger:
 
 TAGGERS: dict[str, Callable[[], Tagger]] = {
     "lexicon": lambda: load_tagger(TaggingSettings(tagger="lexicon"), suicidality=True),
-    "encoder": lambda: load_tagger(TaggingSettings(tagger="encoder"), suicidality=True),
+    "fast": lambda: load_tagger(TaggingSettings(tier="fast"), suicidality=True),
+    "balanced": lambda: load_tagger(TaggingSettings(tier="balanced"), suicidality=True),
+    "full": lambda: load_tagger(TaggingSettings(tier="full"), suicidality=True),
     "transformers": with_transformers,
     "llm": with_llm,
 }
@@ -152,9 +154,9 @@ def test_threads_may_share_it(tagger: Tagger) -> None:
         assert all(answer == expected for answer in pool.map(tagger.tag, [texts] * 8))
 
 
-def test_a_second_one_gives_the_same_marks(tagger: Tagger) -> None:
-    again = next(
-        t for t in (make() for make in TAGGERS.values()) if t.name == tagger.name
-    )
+def test_a_second_one_gives_the_same_marks(
+    tagger: Tagger, request: pytest.FixtureRequest
+) -> None:
+    again = TAGGERS[request.node.callspec.params["tagger"]]()
     texts = [english("the build is broken again, I give up :(")]
     assert again.tag(texts) == tagger.tag(texts)

@@ -173,7 +173,7 @@ def test_live_messages_wait_for_no_more_than_a_slice_of_history(
 ) -> None:
     config = Config(
         log=settings,
-        tagging=TaggingSettings(batch=500),
+        tagging=TaggingSettings(tagger="lexicon", batch=500),
         # The job's lock lies beside it.
         warehouse=WarehouseSettings(path=f"{tmp_path}/warehouse.duckdb"),
     )

@@ -9,7 +9,7 @@ from pipeline.tagging.masking import mask
 from pipeline.tagging.phrases import plain
 from pipeline.tagging.tagger import TextToTag
 
-TAGGER = load_tagger(TaggingSettings(), suicidality=True)
+TAGGER = load_tagger(TaggingSettings(tagger="lexicon"), suicidality=True)
 PIECES = [
     "I hate this",
     "not happy",

@@ -44,6 +44,7 @@ def test_an_empty_file_means_every_default(tmp_path: Path) -> None:
         ("[log]\nretention_days = 1e400", "[log] retention_days: .*; change it"),
         ("[warehouse]\nmin_authors = 4", "[warehouse] min_authors: .*>= 5; change it"),
         ("[tagging]\ntagger = 'gpt'", "[tagging] tagger: .*; change it"),
+        ("[tagging]\ntier = 'best'", "[tagging] tier: .*; change it"),
         ("sources = 3", "'sources' must be a list"),
         ("[log]\nurl = 'redis://x'", "write it as sqlite:PATH or kafka://HOST:PORT"),
         ("[log]\nurl = 'kafka://a'", "write it as sqlite:PATH or kafka://HOST:PORT"),
@@ -146,14 +147,11 @@ def test_a_missing_package_is_named(
     assert "pip install groundswell[kafka]" in check(path, SECRET)[0]
 
 
-def test_the_encoder_without_its_packages_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = written(tmp_path, "[tagging]\ntagger = 'encoder'\nthreads = 2")
-    assert check(path, SECRET) == []
-    monkeypatch.setattr(configuration, "find_spec", lambda _name: None)
-    (fault,) = check(path, SECRET)
-    assert "pip install groundswell[encoder]" in fault
+def test_the_encoder_reads_unless_the_lexicon_is_asked_for(tmp_path: Path) -> None:
+    tagging = load(written(tmp_path, "")).tagging
+    assert (tagging.tagger, tagging.tier) == ("encoder", "balanced")
+    cheapest = "[tagging]\ntagger = 'lexicon'\ntier = 'fast'"
+    assert load(written(tmp_path, cheapest)).tagging.tagger == "lexicon"
 
 
 def test_a_certificate_that_is_not_there_is_found(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.config import TaggingSettings
-from pipeline.errors import ConfigError
 from pipeline.records import Mark
 from pipeline.tagging.encoder import (
     MAX_WINDOWS,
@@ -21,14 +19,13 @@ from pipeline.tagging.labels import load_labels
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
 
-LEXICON_ONLY = {"cause", "marker"}
 MEGABYTES = 10**6
 HEAD = np.ones(1, dtype=np.float32)
 
 
 @pytest.fixture(scope="module")
 def tagger() -> Tagger:
-    return load_tagger(TaggingSettings(tagger="encoder"), suicidality=False)
+    return load_tagger(TaggingSettings(tier="full"), suicidality=False)
 
 
 def marks(
@@ -51,18 +48,16 @@ def test_it_sees_what_no_word_says_alone(tagger: Tagger) -> None:
     assert "neutral" in flagged(tagger, "The file is in the second folder.")
 
 
-def test_causes_and_markers_without_labelled_texts_are_the_lexicons(
-    tagger: Tagger,
-) -> None:
+def test_what_no_head_judges_is_the_lexicons(tagger: Tagger) -> None:
     text = "I can't sleep. Tests keep failing and I hate it"
     theirs = load_tagger(TaggingSettings(tagger="lexicon"), suicidality=False)
+    judged = {*load_heads(SHIPPED, "github").keys}
     expected = {
         (m.label, m.score, m.evidence)
         for m in marks(theirs, text)
-        if m.task in LEXICON_ONLY and m.label != "stress"
+        if (m.task, m.label) not in judged and not m.task.startswith("cause")
     }
     found = {(m.label, m.score, m.evidence) for m in marks(tagger, text)}
-    assert expected
     assert expected <= found
     assert {mark.tagger for mark in marks(tagger, text)} == {tagger.name}
 
@@ -174,15 +169,9 @@ def test_a_text_without_words_has_no_evidence() -> None:
 
 
 def test_threads_do_not_change_the_marks(tagger: Tagger) -> None:
-    two = load_tagger(TaggingSettings(tagger="encoder", threads=2), suicidality=False)
+    two = load_tagger(TaggingSettings(tier="full", threads=2), suicidality=False)
     text = "This is so annoying, it never works. " * 20
     assert marks(two, text) == marks(tagger, text)
-
-
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pipeline.tagging.encoder_tagger", None)
-    with pytest.raises(ConfigError, match=r"pip install groundswell\[encoder\]"):
-        load_tagger(TaggingSettings(tagger="encoder"), suicidality=False)
 
 
 def test_the_model_leaves_room_in_the_package() -> None:
@@ -191,6 +180,16 @@ def test_the_model_leaves_room_in_the_package() -> None:
     assert size <= 60 * MEGABYTES
 
 
-def test_the_tagger_is_loaded_once_in_a_process() -> None:
-    first, second = (EncoderTagger.load(suicidality=False) for _ in range(2))
-    assert first._encoder is second._encoder
+def test_the_encoder_is_loaded_once_in_a_process() -> None:
+    first, second = (
+        EncoderTagger.load(suicidality=False, tier=tier) for tier in ("fast", "full")
+    )
+    assert first._cascade.encoder is second._cascade.encoder
+
+
+@pytest.mark.parametrize("text", ["привет, как дела", "你好 ok 世界很大", "שלום abc"])
+def test_what_is_not_in_latin_letters_is_not_read_as_english(
+    tagger: Tagger, text: str
+) -> None:
+    assert not [mark for mark in marks(tagger, text, None) if mark.label == "stress"]
+    assert "neutral" not in flagged(tagger, text)

@@ -1,0 +1,226 @@
+"""Reads a text no further than it must: its words, three layers, or all of them.
+
+Each step foretells the pooled state that the whole encoder would give, and how far off
+that may be; the heads judge what is foretold as they would the truth. A text goes on to
+the next step while too many labels might still be judged otherwise: the sum, over all
+labels, of how likely that is. How many are too many is the tier.
+
+docs/tagging.md says what each step costs and loses; pipeline/training/cascade.py fits
+what cascade.npz and cascade.toml hold.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.tagging.encoder import Encoder, Floats, Reading, Skimmed
+from pipeline.tagging.gate import Bag, Gate
+from pipeline.tagging.heads import Doubles, Heads, load_heads
+
+_NORMAL = 1.702
+"""Makes a logistic curve nearly that of the normal distribution."""
+
+
+class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many labels, by expectation, a step may judge otherwise than the whole."""
+
+    words: float
+    lower: float
+
+
+class Tiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What cascade.toml holds."""
+
+    tiers: dict[str, Tier]
+
+
+class Cascaded(NamedTuple):
+    """What a text was found to be, and how.
+
+    `scores` are as of `Heads.scores`; `reading` makes what their evidence is sought in.
+    """
+
+    scores: Doubles
+    reading: Callable[[], Reading]
+    step: str
+
+
+class Step(NamedTuple):
+    """How one step's places become logits of the heads, and how unsure these are.
+
+    `weight` is labels x directions; the others have one number a label. `limits` are
+    the logits of the thresholds, `spread` standard deviations of the errors.
+    """
+
+    weight: Floats
+    bias: Floats
+    limits: Floats
+    spread: Floats
+
+    def logits(self, place: Floats) -> Floats:
+        """Of each label, given where a text lies."""
+        logits: Floats = self.weight @ place + self.bias
+        return logits
+
+    def doubt(self, logits: Floats, error: float) -> float:
+        """How many labels the whole encoder is expected to judge otherwise.
+
+        `error` is by how much more than usual a text's place may be wrong, as a power
+        of e.
+        """
+        sure = np.abs(logits - self.limits) / (self.spread * np.exp(error))
+        return float((1 / (1 + np.exp(np.minimum(_NORMAL * sure, 50)))).sum())
+
+
+class Foresight(NamedTuple):
+    """What cascade.npz holds.
+
+    The whole encoder's pooled state is foretold as `mean` plus a place @ `decode`,
+    directions x width. The place comes of a text's words (`table`, `scale`,
+    `words_bias`), or of the lower layers' pooled state and that first place together
+    (`lower`, `lower_bias`). After its directions a place has one more number: by how
+    much more than usual it may be wrong, as a power of e. The rows of `words_error` and
+    `lower_error`, times their own transpose, are the covariance of the usual error.
+    """
+
+    table: npt.NDArray[np.int8]
+    scale: Floats
+    words_bias: Floats
+    lower: Floats
+    lower_bias: Floats
+    decode: Floats
+    mean: Floats
+    words_error: Floats
+    lower_error: Floats
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """What a file holds, all but the table in single precision."""
+        with np.load(path) as held:
+            table = held["table"]
+            rest = (held[name].astype(np.float32) for name in cls._fields[1:])
+            return cls(table, *rest)
+
+    def step(self, heads: Heads, error: Floats) -> Step:
+        """How some heads judge places that are off by `error`."""
+        slopes = heads.slopes[:, None]
+        weight = slopes * heads.weight
+        bias = heads.slopes * (heads.weight @ self.mean + heads.bias) + heads.offsets
+        limits = np.log(heads.thresholds) - np.log1p(-heads.thresholds)
+        spread = np.linalg.norm(weight @ error.T, axis=1)
+        return Step(
+            *(
+                part.astype(np.float32)
+                for part in (weight @ self.decode.T, bias, limits, spread)
+            )
+        )
+
+
+class Shortcuts:
+    """The steps before the whole encoder.
+
+    Args:
+        foresight: what they foretell.
+        tier: when they are believed.
+        folder: of the heads.
+    """
+
+    def __init__(self, foresight: Foresight, tier: Tier, folder: Path) -> None:
+        self._foresight, self._tier, self._folder = foresight, tier, folder
+        self._gate = Gate(foresight.table, foresight.scale, foresight.words_bias)
+        self._steps = lru_cache(maxsize=32)(self._made)
+
+    def by_words(self, text: str, platform: str) -> tuple[Floats, Cascaded | None]:
+        """Where the words place a text, and what it is if that is sure enough."""
+        place, bag = self._gate.read(text)
+        step, _ = self._steps(platform)
+        logits = step.logits(place[:-1])
+        if step.doubt(logits, place[-1]) > self._tier.words:
+            return place, None
+        return place, Cascaded(_scores(logits), lambda: self._of_words(bag), "words")
+
+    def by_lower(
+        self, skimmed: Skimmed, place: Floats, platform: str
+    ) -> Cascaded | None:
+        """What a text is by its lower layers and its words' place, likewise."""
+        _, step = self._steps(platform)
+        both = np.concatenate([skimmed.pooled, place])
+        place = self._foresight.lower @ both + self._foresight.lower_bias
+        logits = step.logits(place[:-1])
+        if step.doubt(logits, place[-1]) > self._tier.lower:
+            return None
+        return Cascaded(_scores(logits), lambda: self._of_lower(skimmed), "lower")
+
+    def _made(self, platform: str) -> tuple[Step, Step]:
+        heads, sight = load_heads(self._folder, platform), self._foresight
+        return sight.step(heads, sight.words_error), sight.step(
+            heads, sight.lower_error
+        )
+
+    def _of_words(self, bag: Bag) -> Reading:
+        """What each word adds to the foretold state, in the place of its state."""
+        added, words = self._gate.by_word(bag)
+        states = added[:, :-1] @ self._foresight.decode
+        return Reading(states, self._foresight.mean, words)
+
+    def _of_lower(self, skimmed: Skimmed) -> Reading:
+        """What each token adds to the foretold state, likewise."""
+        reading = skimmed.reading
+        lower = self._foresight.lower[:-1, : reading.states.shape[1]]
+        added = (reading.states @ lower.T @ self._foresight.decode).astype(np.float32)
+        return reading._replace(states=added)
+
+
+class Cascade:
+    """Reads texts by steps. Threads may share it.
+
+    Args:
+        encoder: the whole.
+        folder: with the encoder's heads, and perhaps cascade.npz and cascade.toml:
+            without them every text is read whole.
+        tier: one of cascade.toml's, or `full`, which reads every text whole.
+    """
+
+    def __init__(self, encoder: Encoder, folder: Path, tier: str) -> None:
+        self.encoder = encoder
+        self._folder = folder
+        self._shortcuts = _shortcuts(folder, tier)
+
+    def heads(self, platform: str) -> Heads:
+        """The heads that judge texts of `platform`."""
+        return load_heads(self._folder, platform)
+
+    def read(self, text: str, platform: str) -> Cascaded:
+        """What `text` is, as far as its tier asks for."""
+        if self._shortcuts is None:
+            return self._whole(self.encoder.skim(text), platform)
+        place, found = self._shortcuts.by_words(text, platform)
+        if found is not None:
+            return found
+        skimmed = self.encoder.skim(text)
+        found = self._shortcuts.by_lower(skimmed, place, platform)
+        return found or self._whole(skimmed, platform)
+
+    def _whole(self, skimmed: Skimmed, platform: str) -> Cascaded:
+        reading = self.encoder.finish(skimmed)
+        scores = self.heads(platform).scores(reading.pooled)
+        return Cascaded(scores, lambda: reading, "whole")
+
+
+def _shortcuts(folder: Path, tier: str) -> Shortcuts | None:
+    """What lets a tier stop early, where there is such."""
+    path = folder / "cascade.npz"
+    if tier == "full" or not path.exists():
+        return None
+    found = msgspec.toml.decode(path.with_suffix(".toml").read_bytes(), type=Tiers)
+    return Shortcuts(Foresight.load(path), found.tiers[tier], folder)
+
+
+def _scores(logits: Floats) -> Doubles:
+    scores: Doubles = (1 + np.tanh(logits.astype(np.float64) / 2)) / 2
+    return scores
