@@ -62,8 +62,8 @@ def load_asked(asked: str | None, settings: TaggingSettings) -> Asked:
             f"{asked!r} is no tagger ({error}): choose one of {known}, perhaps with "
             "a tier as in encoder:fast"
         ) from error
-    name = ":".join([wanted.tagger, *filter(None, [chosen.get("tier")])])
-    return Asked(name, load_tagger(wanted, suicidality=False))
+    tier = f":{wanted.tier}" if wanted.tagger == "encoder" else ""
+    return Asked(wanted.tagger + tier, load_tagger(wanted, suicidality=False))
 
 
 def evaluate(

@@ -32,6 +32,7 @@ from onnx import numpy_helper
 from scipy.optimize import minimize
 from tqdm import tqdm
 
+from pipeline.config import TaggingSettings
 from pipeline.evaluation.faithfulness import (
     EvidenceFigure,
     Pointed,
@@ -42,9 +43,10 @@ from pipeline.evaluation.report import render_evidence
 from pipeline.records import Mark
 from pipeline.tagging import corpora
 from pipeline.tagging.encoder import SHIPPED, Encoder, shipped_encoder
-from pipeline.tagging.encoder_tagger import EncoderTagger, loudest_words
+from pipeline.tagging.encoder_tagger import loudest_words
 from pipeline.tagging.fit_lexicon import fit_scale
 from pipeline.tagging.heads import Heads, load_heads
+from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
 from pipeline.training.calibrate import held_out, part
 
@@ -262,7 +264,7 @@ def main() -> int:
         read(encoder, part(github, rows), show_progress=shown)
         for rows in (rest[::2] + rest[1::4], rest[3::4])
     )
-    tagger = EncoderTagger.load(suicidality=False)
+    tagger = load_tagger(TaggingSettings(tagger="encoder"), suicidality=False)
     marks = [
         mark
         for mark in pointed(

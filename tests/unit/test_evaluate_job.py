@@ -284,6 +284,12 @@ def test_a_tagger_is_asked_for_by_name() -> None:
     assert load_asked(None, settings).name == "lexicon"
 
 
+def test_the_encoder_is_named_with_its_tier() -> None:
+    assert load_asked("encoder:fast", TaggingSettings()).name == "encoder:fast"
+    settings = TaggingSettings(tagger="encoder", tier="full")
+    assert load_asked(None, settings).name == "encoder:full"
+
+
 @pytest.mark.parametrize("asked", ["oracle", "lexicon:deep"])
 def test_a_tagger_that_there_is_not_is_told(asked: str) -> None:
     with pytest.raises(InputError, match=f"'{asked}' is no tagger .* choose one of"):
