@@ -169,11 +169,20 @@ def _init(given: argparse.Namespace) -> int:
 
 def _check(given: argparse.Namespace) -> int:
     faults = configuration.check(given.config, os.environ)
+    faults = faults or _model_faults(configuration.load(given.config).tagging)
     if given.json:
         print(msgspec.json.encode({"faults": faults}).decode())
     else:
         print("\n".join(faults) or f"{given.config}: nothing is wrong")
     return FAILED if faults else 0
+
+
+def _model_faults(settings: configuration.TaggingSettings) -> list[str]:
+    if "transformers" not in settings.taggers:
+        return []
+    from pipeline.tagging.transformers_labels import model_faults
+
+    return model_faults(settings.transformers)
 
 
 # ── jobs ────────────────────────────────────────────────────────────────────────
@@ -360,8 +369,15 @@ def _add_tag(commands: Any) -> None:
     parser.add_argument(
         "--tagger",
         choices=get_args(configuration.TaggerName),
-        default="lexicon",
-        help="what reads the texts (default: lexicon)",
+        help="what reads the texts (default: the configuration's)",
+    )
+    parser.add_argument(
+        "--tier",
+        choices=get_args(configuration.Tier),
+        help="how thoroughly the encoder reads (default: the configuration's)",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="whose [tagging] to use"
     )
 
 
@@ -370,7 +386,12 @@ def _tag(given: argparse.Namespace) -> int:
     from pipeline.jobs.tag import tag_file
     from pipeline.tagging.load import load_tagger
 
-    settings = TaggingSettings(tagger=given.tagger)
+    config = configuration.load(given.config) if given.config else None
+    settings = config.tagging if config else TaggingSettings()
+    asked = {"tagger": given.tagger, "tier": given.tier}
+    settings = msgspec.structs.replace(
+        settings, **{name: value for name, value in asked.items() if value}
+    )
     tagger = load_tagger(settings, suicidality=False)
     path = None if given.file == "-" else Path(given.file)
     bad = tag_file(path, sys.stdout.buffer, tagger, every_mark=given.every_mark)

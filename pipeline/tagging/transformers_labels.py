@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pipeline.errors import ConfigError
 from pipeline.tagger_settings import TransformersSettings
 from pipeline.tagging.labels import load_labels
+from pipeline.tagging.transformers_folder import find_model, labels_in
 
 _NONE = frozenset({"neutral", "no-emotion", "none"})
 _GAPS = re.compile(r"[\s_]+")
@@ -30,6 +31,15 @@ def our_labels(
     if strays or not any(found):
         raise ConfigError(_explained(strays, theirs, ours, settings.task))
     return [name or None for name in found]
+
+
+def model_faults(settings: TransformersSettings) -> list[str]:
+    """What keeps a model from being used, as far as its folder tells."""
+    try:
+        our_labels(labels_in(find_model(settings.model)), settings)
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _labels_of(task: str) -> list[str]:

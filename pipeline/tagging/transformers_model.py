@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging
 
 from pipeline.errors import ConfigError
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
 from pipeline.tagging.transformers_evidence import loudest_words
+from pipeline.tagging.transformers_folder import find_model
 
 Floats = npt.NDArray[np.float64]
 
@@ -145,23 +144,6 @@ def load_classifier(model: str, threads: int, batch: int) -> Classifier:
         ConfigError: it is not on this machine, or cannot classify texts.
     """
     return Classifier(find_model(model), threads, batch)
-
-
-def find_model(model: str) -> Path:
-    """The folder that holds a model.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    if Path(model).is_dir():
-        return Path(model)
-    try:
-        return Path(snapshot_download(model, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError) as error:
-        raise ConfigError(
-            f"[tagging.transformers] model {model!r} is neither a folder nor fetched: "
-            f"run hf download {model}, or name a folder"
-        ) from error
 
 
 def _loaded(folder: Path) -> tuple[Any, Any]:

@@ -1,11 +1,14 @@
 """A model of transformers judges one task; everything else stays as it was."""
 
+import os
 import pickle
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
 from tiny_classifier import make_classifier
 from transformers import BertConfig, BertModel, pipeline
@@ -17,8 +20,9 @@ from pipeline.tagger_settings import TransformersSettings
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
 from pipeline.tagging.transformers_evidence import loudest_words
-from pipeline.tagging.transformers_labels import our_labels
-from pipeline.tagging.transformers_model import MAX_WINDOWS, Classifier, find_model
+from pipeline.tagging.transformers_folder import find_model
+from pipeline.tagging.transformers_labels import model_faults, our_labels
+from pipeline.tagging.transformers_model import MAX_WINDOWS, Classifier
 
 TASK = "basic-emotion"
 BASIC = ["Anger", "joy", "neutral"]
@@ -192,6 +196,18 @@ def test_it_never_asks_the_network(
         find_model("/no such/folder")
 
 
+def test_a_model_that_was_fetched_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revision = "0" * 40
+    cached = tmp_path / "models--some--model"
+    (cached / "snapshots" / revision).mkdir(parents=True)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(revision)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    assert find_model("some/model") == cached / "snapshots" / revision
+
+
 def test_a_folder_without_a_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot be loaded \(.*\); name another"):
         Classifier(tmp_path, 1, 1)
@@ -252,6 +268,39 @@ def test_labels_that_nobody_knows_are_listed_with_both_sides(
         our_labels(theirs, TransformersSettings(labels=given))
     assert f"labels: {stray} cannot be matched" in str(caught.value)
     assert f"({', '.join(theirs)}) to one of basic-emotion (anger," in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "fault"),
+    [
+        ("nobody/nothing", {}, "run hf download nobody/nothing"),
+        ("", {}, "holds no text-classification model"),
+        ("single", {"labels": {"Joy": "joy"}}, "'Joy' cannot be matched"),
+        ("single", {"task": "x"}, "'x' is none; set it to one of basic-emotion"),
+    ],
+)
+def test_what_is_wrong_with_a_model_is_known_before_it_is_loaded(
+    folders: dict[str, Path], model: str, given: dict[str, Any], fault: str
+) -> None:
+    folder = folders["single"].parent
+    path = model if model.startswith("nobody") else str(folder / model)
+    (found,) = model_faults(TransformersSettings(model=path, **given))
+    assert fault in found
+
+
+def test_check_says_it(folders: dict[str, Path], tmp_path: Path) -> None:
+    file = tmp_path / "groundswell.toml"
+    file.write_text(
+        "[tagging]\ntagger = 'transformers'\n[tagging.transformers]\n"
+        f"model = '{folders['single']}'\nlabels = {{ Joy = 'joy' }}"
+    )
+    command = [sys.executable, "-m", "pipeline.cli", "check", "--config", file]
+    environ = {**os.environ, "GROUNDSWELL_SECRET": "s" * 32}
+    said = subprocess.run(
+        command, env=environ, capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stderr) == (1, "")
+    assert "labels: 'Joy' cannot be matched; map each" in said.stdout
 
 
 def test_an_unknown_task_is_told_the_known_ones() -> None:
