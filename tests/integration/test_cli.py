@@ -77,9 +77,9 @@ def test_tag_reads_standard_input_and_keeps_the_order() -> None:
     assert ("basic-emotion", "anger") in marks
 
 
-def test_tag_asks_the_encoder_on_request() -> None:
+def test_tag_reads_as_thoroughly_as_it_is_told() -> None:
     line = '{"id": 1, "text": "Who on earth wanted this? It never works"}\n'
-    answer = groundswell("tag", "--tagger", "encoder", "-", text=line)
+    answer = groundswell("tag", "--tier", "full", "-", text=line)
     assert answer.returncode == 0, answer.stderr
     marks = json.loads(answer.stdout)["marks"]
     assert "anger" in {mark["label"] for mark in marks}
