@@ -37,11 +37,13 @@ def alive(pid: int) -> bool:
     return stat.rsplit(")", 1)[1].split()[0] != "Z"
 
 
-def eventually(holds: Callable[[], bool], seconds: float) -> bool:
+def eventually(
+    holds: Callable[[], bool], seconds: float, *, every_s: float = 0.1
+) -> bool:
     """Whether it comes true within so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if holds():
             return True
-        time.sleep(0.1)
+        time.sleep(every_s)
     return holds()

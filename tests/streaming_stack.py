@@ -11,7 +11,9 @@ from typing import Any
 
 from flink_cluster import FlinkCluster
 
+from pipeline.clock import utc_now
 from pipeline.config import load
+from pipeline.jobs.status import Status, read_status
 from pipeline.log.message_log import MessageLog
 from pipeline.log.open import open_log
 
@@ -35,7 +37,7 @@ workers = "{flink.workers}"
 savepoints = "{flink.savepoints}"
 checkpoint_s = {checkpoint_s}
 [warehouse]
-publish_every_s = 5
+publish_every_s = {publish_every_s}
 [viewer]
 enabled = false
 """
@@ -53,6 +55,7 @@ class Stack:
         runner: of the tagging job.
         partitions: of each topic.
         checkpoint_s: how often Flink notes how far it is.
+        publish_every_s: how often the tables are published, and forecasts begun.
     """
 
     def __init__(  # noqa: PLR0913 - what tests differ in
@@ -66,9 +69,11 @@ class Stack:
         runner: str = "flink",
         partitions: int = 4,
         checkpoint_s: float = 2.0,
+        publish_every_s: float = 5.0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self._started: list[subprocess.Popen[bytes]] = []
         self.prefix = prefix
         self.path = folder / "groundswell.toml"
         text = CONFIGURATION.format(
@@ -78,6 +83,7 @@ class Stack:
             runner=runner,
             partitions=partitions,
             checkpoint_s=checkpoint_s,
+            publish_every_s=publish_every_s,
         )
         self.path.write_text(text + sources, encoding="utf-8")
         (folder / "data").mkdir(exist_ok=True)
@@ -102,12 +108,20 @@ class Stack:
     def start(self, job: str, *options: str) -> subprocess.Popen[bytes]:
         """Start a job; what it says goes to a file."""
         with (self.folder / f"{job}.log").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self._command(job, *options),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what still runs, as after a test that failed."""
+        for process in self._started:
+            process.kill()
+            process.wait()
 
     def finish(self, job: str, *options: str, seconds: float = 180) -> None:
         """Run a job to its end, which must be a good one."""
@@ -124,7 +138,11 @@ class Stack:
         """The end of what a job said."""
         return (self.folder / f"{job}.log").read_text(errors="replace")[-4_000:]
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Status:
+        """How the parts are, without a process that would have to be started."""
+        return read_status(load(self.path), utc_now())
+
+    def told(self) -> dict[str, Any]:
         """What `groundswell status --json` tells."""
         command = self._command("status", "--json")
         run = subprocess.run(command, capture_output=True, check=False, timeout=60)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,37 +9,16 @@ import pytest
 from flink_cluster import FlinkCluster
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka_server import KafkaServer
-from log_contents import read_all
+from log_contents import append, message, read_all
 from process_tree import eventually
 from streaming_stack import Stack
 
-from pipeline.log.message_log import Entry, MessageLog, Topic
-from pipeline.records import DeadLetter, Message, TaggedMessage, decode, encode
+from pipeline.log.message_log import MessageLog
+from pipeline.records import DeadLetter, TaggedMessage, decode, encode
 
 pytestmark = pytest.mark.timeout(360)
 
-ANGRY = "This is so annoying, I hate this broken build"
 PATIENCE_S = 150.0
-
-
-def message(number: int, text: str = ANGRY) -> Message:
-    now = datetime.now(UTC)
-    return Message(
-        source="test",
-        platform="test",
-        id=f"{number}",
-        channel="c",
-        thread=f"{number % 20}",
-        author=f"{number % 9:016x}",
-        sent_at=now,
-        seen_at=now,
-        text=text,
-    )
-
-
-def append(log: MessageLog, numbers: range, topic: Topic = "messages") -> None:
-    messages = [message(number) for number in numbers]
-    log.append(topic, [Entry(m.partition_key, encode(m)) for m in messages])
 
 
 def tagged_ids(log: MessageLog) -> list[str]:
@@ -81,17 +59,18 @@ def running(
         assert came, running.stack.said("process") + flink_cluster.output("workers")
         yield running
     finally:
-        running.stop()
+        running.stack.end()
         running.log.close()
-        kafka_server.forget(prefix)
+        # Else the job, which goes on by itself, would make the topics again.
         flink_cluster.tidy()
+        kafka_server.forget(prefix)
 
 
 def test_messages_are_tagged_once_and_lag_ends(running: Running) -> None:
     stack, log = running.stack, running.log
     append(log, range(1_000, 1_500))
     append(log, range(2_000, 2_500), "history")
-    assert eventually(lambda: stack.status()["waiting_to_be_tagged"] == 0, PATIENCE_S)
+    assert eventually(lambda: stack.status().waiting_to_be_tagged == 0, PATIENCE_S)
     ids = tagged_ids(log)
     assert {str(number) for number in range(1_000, 1_500)} <= set(ids)
     assert {str(number) for number in range(2_000, 2_500)} <= set(ids)
@@ -126,7 +105,7 @@ def test_poison_becomes_dead_letters_and_the_job_goes_on(
         return sum(letter.stage == "decode" for letter in letters)
 
     assert eventually(lambda: buried() == 5, PATIENCE_S), buried()
-    assert stack.status()["dead_letters"] == 5
+    assert stack.told()["dead_letters"] == 5
 
 
 def test_a_partition_that_is_added_is_read(
@@ -181,10 +160,14 @@ def test_a_savepoint_is_made_on_stop_and_used_on_start(
 
 
 def test_without_flink_it_waits_and_says_so(
-    tmp_path: Path, kafka_server: KafkaServer, flink_cluster: FlinkCluster
+    tmp_path: Path,
+    kafka_server: KafkaServer,
+    flink_cluster: FlinkCluster,
+    request: pytest.FixtureRequest,
 ) -> None:
     prefix = f"flink-{uuid4().hex[:8]}"
     stack = Stack(tmp_path, kafka_server.url, flink_cluster, prefix)
+    request.addfinalizer(stack.end)
     text = stack.path.read_text().replace(flink_cluster.rest, "http://127.0.0.1:9")
     stack.path.write_text(text)
     process = stack.start("process")
