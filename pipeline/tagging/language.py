@@ -41,20 +41,30 @@ _ENGLISH = _words(
 )
 _ENOUGH = 2
 
-# Common Spanish words that are not English: each makes Spanish so much likelier.
+# Common Spanish words of no other large language: each makes Spanish likelier.
 _SPANISH = _words(
-    "que de la el en y los las un una unos unas del al es está están estoy estás soy "
-    "eres somos esta este esto esa ese eso esos esas estos estas muy más mas pero por "
-    "para con como cómo qué cuando cuándo donde dónde porque quién quien si sí te se "
-    "le lo les nos mi mis tu tus su sus yo él ella ellos ellas usted ustedes nosotros "
-    "ya también nada todo toda todos todas bien mal así asi aquí ahora hoy ayer "
-    "siempre nunca jamás ser estar tener tiene tengo tienes tienen hace hacer hizo "
-    "puede puedo pueden quiero quiere creo sé dice dicen fue había voy va vamos van "
-    "ver gracias hola bueno buena buen gente vida mucho mucha muchos muchas tan cada "
-    "desde hasta entre sobre otro otra otros dos día días año años vez algo alguien "
-    "ojalá jaja jajaja jajajaja favor funciona"
+    "los las unos del están estoy estás soy eres esto esa ese eso esos esas estos "
+    "estas muy más pero cómo qué cuándo donde dónde quién quien sí sus él ella ellos "
+    "ellas usted ustedes nosotros ya también así asi aquí ahora hoy ayer siempre "
+    "jamás estar tener tiene tengo tienes tienen hace hacer hizo puede puedo pueden "
+    "quiero quiere creo sé dice dicen fue había voy gracias hola bueno buena buen "
+    "mucho mucha muchos muchas hasta otro otra otros día días año años alguien ojalá "
+    "jaja jajaja jajajaja funciona gusta gustó encanta encantó encantan odio dios "
+    "mejor peor peores malo mala nuevo nueva hombre mujer niño niños amigo amigos "
+    "hermano verdad cosa cosas tiempo mismo misma miedo excelente saludos felicidades"
+)
+
+# Those that others share: each makes English less likely.
+_ROMANCE = _words(
+    "que de la el en un una unas al es está somos esta este mas por para con como "
+    "cuando porque si te se le lo les nos mi mis tu tus su nada todo toda todos todas "
+    "bien mal nunca ser va vamos van ver gente vida tan cada desde entre sobre dos "
+    "vez algo favor amo grande mundo casa señor lugar pena risa da dio das y yo"
 )
 _LIKELIER, _MOST_WORDS = 4.0, 4
+_COMMONER = 3.0
+"""Among its neighbours Spanish is the likeliest."""
+
 _FLOOR = 0.02
 _WORD = re.compile(r"[^\W\d_]+")
 _ONLY_SPANISH = frozenset("¿¡ñÑ")
@@ -83,18 +93,22 @@ def _weighed(prose: str, *, ascii_only: bool) -> str | None:
         language = guess["lang"]
         if not (ascii_only and language in _OTHER_SCRIPTS):
             weights[language] = guess["score"] * _prior(language)
-    if spanish := _spanish(prose):
-        weights["es"] = max(weights.get("es", 0.0), _FLOOR) * _LIKELIER**spanish
+    words = frozenset(_WORD.findall(prose.lower()))
+    spanish = words & _SPANISH | _ONLY_SPANISH.intersection(prose)
+    romance = words & (_SPANISH | _ROMANCE)
+    if spanish or romance:
+        least = _FLOOR if spanish else 0.0
+        likely = max(weights.get("es", 0.0), least)
+        weights["es"] = likely * _COMMONER * _signs(spanish)
+        weights["en"] = weights.get("en", 0.0) / _signs(romance)
     best = max(weights, key=weights.__getitem__, default=None)
     total = sum(weights.values())
     return best if best and weights[best] >= _SURE * total else None
 
 
-def _spanish(prose: str) -> int:
-    """How many signs of Spanish there are, as far as they count."""
-    words = set(_WORD.findall(prose.lower()))
-    signs = len(words & _SPANISH) + len(_ONLY_SPANISH.intersection(prose))
-    return min(signs, _MOST_WORDS)
+def _signs(found: frozenset[str]) -> float:
+    """How much likelier so many signs make a language."""
+    return _LIKELIER ** min(len(found), _MOST_WORDS)
 
 
 def _prior(language: str) -> float:

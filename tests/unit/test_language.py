@@ -47,6 +47,20 @@ def test_a_word_that_spanish_has_too_makes_no_text_spanish(text: str) -> None:
     assert detect(text) != "es"
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("como faço para instalar o pacote no meu computador", "pt"),
+        ("questo non funziona per me, chi mi aiuta", "it"),
+        ("que faire si la commande ne marche pas", "fr"),
+    ],
+)
+def test_words_that_its_neighbours_share_make_no_text_spanish(
+    text: str, language: str
+) -> None:
+    assert detect(text) == language
+
+
 def test_code_and_addresses_say_nothing_of_the_language() -> None:
     code = "```\nwhile the world is not on fire and you can still run\n```"
     assert detect(f"{code} Das geht bei mir leider nicht https://the.and.you") == "de"
