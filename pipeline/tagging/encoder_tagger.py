@@ -1,4 +1,4 @@
-"""The encoder judges emotions and stress; the lexicon causes and all other markers.
+"""The encoder judges emotions and stress; the lexicon kinds of causes and markers.
 
 Of a mark of the encoder's the lexicon's phrase is the evidence, where it has one for
 that label, and else the words that add most to the label's logit. How much of the
@@ -7,6 +7,7 @@ encoder a text goes through is the tier's affair: pipeline/tagging/cascade.py.
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Self
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from pipeline.records import Mark
 from pipeline.tagging.cascade import Cascade
 from pipeline.tagging.cascade_cache import Answers
+from pipeline.tagging.cause_spans import NEGATIVE, CauseFinder, rests_on_context
 from pipeline.tagging.encoder import SHIPPED, Floats, Reading, shipped_encoder
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
 from pipeline.tagging.lexicon_tagger import LANGUAGE, NEUTRAL, LexiconTagger
@@ -40,10 +42,13 @@ class EncoderTagger:
     Args:
         cascade: reads the texts.
         lexicon: judges what the encoder's heads do not.
+        causes: finds what caused the emotions.
     """
 
-    def __init__(self, cascade: Cascade, lexicon: LexiconTagger) -> None:
-        self._cascade, self._lexicon = cascade, lexicon
+    def __init__(
+        self, cascade: Cascade, lexicon: LexiconTagger, causes: CauseFinder
+    ) -> None:
+        self._cascade, self._lexicon, self._causes = cascade, lexicon, causes
         self._answers = Answers()
 
     @classmethod
@@ -51,7 +56,7 @@ class EncoderTagger:
         """The tagger as shipped."""
         cascade = Cascade(shipped_encoder(threads), SHIPPED, tier)
         lexicon = LexiconTagger.load(suicidality=suicidality)
-        return cls(cascade, lexicon)
+        return cls(cascade, lexicon, CauseFinder.load())
 
     @property
     def name(self) -> str:
@@ -68,7 +73,8 @@ class EncoderTagger:
             return known
         (found,) = self._lexicon.tag([text])
         marks = self._marks(text, found) if _is_judged(text) else _unjudged(found)
-        self._answers.keep(text, marks)
+        if not rests_on_context(marks):
+            self._answers.keep(text, marks)
         return marks
 
     def _marks(self, text: TextToTag, found: list[Mark]) -> list[Mark]:
@@ -96,7 +102,15 @@ class EncoderTagger:
                     tagger=NAME,
                 )
             )
-        return own + _renamed(others)
+        hurts = partial(self._hurts, text.platform)
+        return _renamed(self._causes.find(text, own + others, read.reading, hurts))
+
+    def _hurts(self, platform: str, text: str) -> float:
+        """How likely an earlier text of the thread shows a negative emotion."""
+        scores = self._cascade.read(text, platform).scores.tolist()
+        keys = self._cascade.heads(platform).keys
+        negative = (s for k, s in zip(keys, scores, strict=True) if k in NEGATIVE)
+        return max(negative, default=0.0)
 
 
 def loudest_words(text: str, reading: Reading, weight: Floats) -> Span | None:
@@ -150,4 +164,7 @@ def _unjudged(found: list[Mark]) -> list[Mark]:
 
 
 def _renamed(marks: list[Mark]) -> list[Mark]:
-    return [msgspec.structs.replace(mark, tagger=NAME) for mark in marks]
+    return [
+        mark if mark.tagger == NAME else msgspec.structs.replace(mark, tagger=NAME)
+        for mark in marks
+    ]

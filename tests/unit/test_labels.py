@@ -16,8 +16,10 @@ def test_every_task_of_the_design_has_its_labels() -> None:
         "fine-emotion": 29,
         "valence": 2,
         "intensity": 1,
-        "tone": 8,
+        "tone": 1,
         "cause": 14,
+        "cause-span": 1,
+        "cause-type": 3,
         "marker": 14,
     }
 

@@ -1,0 +1,162 @@
+"""Which run of words names the cause, and how well it will be found to.
+
+A log-linear model gives every run of words a probability of being what an annotator
+marks; the answer is the run that has the most in common with what may be marked, on
+average. Annotators agree badly where a span ends: the likeliest run is seldom the best
+answer. docs/causes.md says what the model was fitted on, and how good it is.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from pipeline.tagging.cause_features import (
+    Candidates,
+    WordFeatures,
+    candidates,
+    word_features,
+)
+from pipeline.tagging.cause_words import Ints, Prose, average
+from pipeline.tagging.encoder import Floats, Reading
+from pipeline.tagging.lexicon import Span
+
+SHIPPED = Path(__file__).parent / "models" / "causes" / "spans.npz"
+MOST_ANSWERS = 120
+"""Likeliest runs of words that may be the answer; ..."""
+
+MOST_MARKED = 60
+"""... and that may be what is marked."""
+
+_NO_PAIR = 0.1
+_SHARED = 0.3
+"""What the characters of spans without a common word have in common all the same."""
+
+
+class Answer(NamedTuple):
+    """A span, and the overlap to be expected of it with what an annotator marks.
+
+    `run` is its number among the candidates.
+    """
+
+    run: int
+    place: Span
+    overlap: float
+
+
+class Weights(NamedTuple):
+    """What features of words and of runs count; see `cause_features`."""
+
+    first: Floats
+    last: Floats
+    inside: Floats
+    runs: Floats
+
+    def scores(self, features: WordFeatures, found: Candidates) -> Floats:
+        """A logit of each run of words."""
+        first, last = features.first @ self.first, features.last @ self.last
+        inside = np.concatenate([[0], np.cumsum(features.inside @ self.inside)])
+        mean = (inside[found.last + 1] - inside[found.first]) / found.sizes
+        scores: Floats = (
+            first[found.first] + last[found.last] + mean + found.features @ self.runs
+        )
+        return scores
+
+
+class SpanModel(NamedTuple):
+    """`directions`, width x `HEADS`, and `origin` make logits of a token's state."""
+
+    directions: Floats
+    origin: Floats
+    weights: Weights
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The model in an .npz file."""
+        with np.load(path) as held:
+            weights = Weights(*(held[name] for name in Weights._fields))
+            return cls(held["directions"].astype(np.float32), held["origin"], weights)
+
+    def save(self, path: Path) -> None:
+        """Writes it in a file that `load` reads, the same bytes each time."""
+        np.savez_compressed(
+            path,
+            directions=self.directions.astype(np.float16),
+            origin=self.origin,
+            **self.weights._asdict(),
+        )
+
+    def answer(self, prose: Prose, reading: Reading) -> Answer:
+        """The best answer for a text of at least one word."""
+        found = candidates(prose)
+        features = word_features(prose, self.spoken(prose, reading))
+        return best_answer(prose, found, self.weights.scores(features, found))
+
+    def spoken(self, prose: Prose, reading: Reading) -> Floats:
+        """How loudly each word speaks for each of `HEADS`."""
+        by_token: Floats = reading.states @ self.directions + self.origin
+        return average(prose, reading, by_token)
+
+
+def best_answer(prose: Prose, found: Candidates, scores: Floats) -> Answer:
+    """The run of words that overlaps most with what may be marked, on average."""
+    order = np.argsort(-scores, kind="stable")[:MOST_ANSWERS]
+    marked = order[:MOST_MARKED]
+    likely = np.exp(scores[marked] - scores[marked[0]])
+    shared = overlap(
+        prose,
+        (found.first[order, np.newaxis], found.last[order, np.newaxis]),
+        (found.first[marked], found.last[marked]),
+    )
+    expected = shared @ (likely / likely.sum())
+    best = int(expected.argmax())
+    run = int(order[best])
+    place = (prose.places[found.first[run]][0], prose.places[found.last[run]][1])
+    return Answer(run, place, float(expected[best]))
+
+
+def overlap(prose: Prose, said: tuple[Ints, Ints], marked: tuple[Ints, Ints]) -> Floats:
+    """What runs of words have in common: mean of token F1, word and character BLEU-2.
+
+    Both are given by their first and last words. Counted by places, not by what stands
+    there: the same word elsewhere is another. Of characters this is a guess.
+    """
+    ends = np.cumsum([0, *(len(word) + 1 for word in prose.words)])
+    common = _size(np.maximum(said[0], marked[0]), np.minimum(said[1], marked[1]))
+    sizes = said[1] - said[0] + 1, marked[1] - marked[0] + 1
+    begin = np.maximum(said[0], marked[0])
+    letters = np.maximum(0, ends[begin + common] - ends[begin] - 1)
+    lengths = (
+        ends[said[1] + 1] - ends[said[0]] - 1,
+        ends[marked[1] + 1] - ends[marked[0]] - 1,
+    )
+    f1 = 2 * common / (sizes[0] + sizes[1])
+    words = _bleu(common, *sizes)
+    elsewhere = (1 - letters / lengths[0]) * _SHARED * _brevity(*lengths)
+    characters = np.minimum(1, _bleu(letters, *lengths) + elsewhere)
+    mean: Floats = (f1 + words + characters) / 3
+    return mean
+
+
+def _size(first: Ints, last: Ints) -> Ints:
+    size: Ints = np.maximum(0, last - first + 1)
+    return size
+
+
+def _bleu(common: Ints, said: Ints, marked: Ints) -> Floats:
+    """BLEU-2 of `said` items of which `common` in a row are among those marked."""
+    pairs = np.where(common > 1, common - 1, _NO_PAIR) / np.maximum(1, said - 1)
+    bleu: Floats = np.sqrt(np.minimum(1, common * pairs / said))
+    return bleu * _brevity(said, marked)
+
+
+def _brevity(said: Ints, marked: Ints) -> Floats:
+    penalty: Floats = np.exp(np.minimum(0, 1 - marked / said))
+    return penalty
+
+
+@cache
+def shipped_model() -> SpanModel:
+    """The model of the package, loaded once in a process."""
+    return SpanModel.load(SHIPPED)

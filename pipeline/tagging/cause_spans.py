@@ -1,0 +1,229 @@
+"""Why someone feels as they do: the words that name the cause, its kind, its place.
+
+For any emotion the span that names its cause (`cause-span`). For negative ones also
+where the cause lies (`cause-type`): in the message, in an earlier one of its thread, or
+nowhere to be read; and, of the causes that the lexicon saw, those beside the span
+become likelier (`cause`). docs/causes.md says what was measured and what was not.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import NamedTuple, Self
+
+import msgspec
+
+from pipeline.records import Mark
+from pipeline.tagging.calibration import Scale, logistic
+from pipeline.tagging.cause_features import tells_little
+from pipeline.tagging.cause_model import SHIPPED, SpanModel, shipped_model
+from pipeline.tagging.cause_words import Prose, read_prose
+from pipeline.tagging.encoder import Reading
+from pipeline.tagging.lexicon import Span
+from pipeline.tagging.tagger import TextToTag
+
+NAME = "causes-1"
+CAUSE, SPAN, TYPE = "cause", "cause-span", "cause-type"
+EMOTIONS = ("basic-emotion", "fine-emotion")
+NEGATIVE = frozenset(
+    {("basic-emotion", label) for label in ("anger", "disgust", "fear", "sadness")}
+    | {
+        ("fine-emotion", label)
+        for label in (
+            "anger",
+            "annoyance",
+            "disappointment",
+            "disapproval",
+            "disgust",
+            "fear",
+            "frustration",
+            "grief",
+            "nervousness",
+            "remorse",
+            "sadness",
+        )
+    }
+)
+LEAST_EMOTION = 0.2
+"""Where no emotion is likelier, nobody asks for its cause."""
+
+_NEAR = 1.2
+"""Added to the logit of a cause beside the span, times how surely something hurts."""
+
+_TELLING = 2.0
+"""So many words that tell something name a cause with a probability of 1 - 1/e."""
+
+_SURE = 0.9
+"""How likely the place of a cause is right at most: nothing was fitted for it."""
+
+_FLAGGED_FROM = 0.5
+_ALMOST = 0.999
+_MOST_CLINGING = 3
+_BEFORE = re.compile(r"[(\[<\"'`*_]*\Z")
+_AFTER = re.compile(r"[)\]>\"'`*_.!?\u2026]*")
+
+
+class Feelings(NamedTuple):
+    """How likely a text shows some emotion, and one that hurts.
+
+    `words` are where the emotions themselves are, which name no cause.
+    """
+
+    any: float
+    hurting: float
+    words: list[Span]
+
+
+class CauseFinder:
+    """Finds the causes of the emotions that a tagger found.
+
+    Args:
+        model: finds spans.
+        scale: from the logit of a span's expected overlap to how likely it is right.
+    """
+
+    def __init__(self, model: SpanModel, scale: Scale) -> None:
+        self._model, self._scale = model, scale
+
+    @classmethod
+    def load(cls) -> Self:
+        """The finder as shipped."""
+        return cls(shipped_model(), _shipped_scale())
+
+    def find(
+        self,
+        text: TextToTag,
+        marks: Sequence[Mark],
+        reading: Callable[[], Reading],
+        hurts: Callable[[str], float],
+    ) -> list[Mark]:
+        """`marks` with what is found of causes, those of causes scored anew.
+
+        Args:
+            text: an English one.
+            marks: its emotions, and causes that are mentioned.
+            reading: gives the text's.
+            hurts: how likely an earlier text shows a negative emotion.
+        """
+        feelings = feelings_in(marks)
+        if feelings.any < LEAST_EMOTION:
+            return list(marks)
+        prose = read_prose(text.text, reading())
+        if not prose.words:
+            return list(marks)
+        answer = self._model.answer(prose, reading())
+        span = _widened(text.text, answer.place)
+        right = self._scale.probability(_logit(answer.overlap))
+        found = [_likelier(mark, prose, span, feelings.hurting) for mark in marks]
+        score = right * feelings.any
+        found.append(_mark((SPAN, "span"), score, self._scale.threshold, span))
+        if feelings.hurting >= _FLAGGED_FROM:
+            own = telling(prose, span, feelings.words)
+            found += _types(own, text.context, hurts, span)
+        return [mark for mark in found if mark.score > 0]
+
+
+def feelings_in(marks: Sequence[Mark]) -> Feelings:
+    """What the marks of a text say of its emotions."""
+    emotions = [m for m in marks if m.task in EMOTIONS and m.label != "neutral"]
+    hurting = [m.score for m in emotions if (m.task, m.label) in NEGATIVE]
+    return Feelings(
+        max((m.score for m in emotions), default=0.0),
+        max(hurting, default=0.0),
+        [m.evidence for m in emotions if m.flagged and m.evidence],
+    )
+
+
+def rests_on_context(marks: Sequence[Mark]) -> bool:
+    """Whether the marks of a text would differ in another thread."""
+    types = [mark for mark in marks if mark.task == TYPE]
+    return bool(types) and not any(
+        mark.flagged and mark.label == "no-context" for mark in types
+    )
+
+
+def telling(prose: Prose, span: Span, emotions: Sequence[Span]) -> float:
+    """How likely a span names a cause, by what it says beyond the emotion itself."""
+    count = sum(
+        not tells_little(word) and not any(_meet(place, other) for other in emotions)
+        for word, place in zip(prose.words, prose.places, strict=True)
+        if _meet(place, span)
+    )
+    return 1 - math.exp(-count / _TELLING)
+
+
+def _types(
+    own: float, context: Sequence[str], hurts: Callable[[str], float], span: Span
+) -> list[Mark]:
+    """Where the cause lies; earlier texts are read only if the message tells little."""
+    earlier = 0.0
+    if own < _FLAGGED_FROM:
+        earlier = max((hurts(text) for text in context if text.strip()), default=0.0)
+    return [
+        _mark((TYPE, label), _SURE * score, _FLAGGED_FROM, evidence)
+        for label, score, evidence in (
+            ("no-context", own, span),
+            ("in-context", (1 - own) * earlier, None),
+            ("latent", (1 - own) * (1 - earlier), None),
+        )
+    ]
+
+
+def _mark(
+    label: tuple[str, str], score: float, least: float, place: Span | None
+) -> Mark:
+    """A mark, flagged from a score of `least` on."""
+    score = round(score, 4)
+    return Mark(
+        task=label[0],
+        label=label[1],
+        score=score,
+        flagged=score >= least,
+        evidence=place,
+        tagger=NAME,
+    )
+
+
+def _likelier(mark: Mark, prose: Prose, span: Span, hurting: float) -> Mark:
+    """A mark, and if it is of a cause in the sentences of the span a likelier one."""
+    if mark.task != CAUSE or mark.evidence is None:
+        return mark
+    if not _meet(mark.evidence, _sentences(prose, span)):
+        return mark
+    score = round(logistic(_logit(mark.score) + _NEAR * hurting), 4)
+    return msgspec.structs.replace(
+        mark, score=score, flagged=mark.flagged or score >= _FLAGGED_FROM
+    )
+
+
+def _sentences(prose: Prose, span: Span) -> Span:
+    """The sentences that a span is in, from their first word to their last."""
+    within = [n for n, place in enumerate(prose.places) if _meet(place, span)]
+    numbers = prose.sentences
+    first = int((numbers < numbers[within[0]]).sum())
+    last = int((numbers <= numbers[within[-1]]).sum()) - 1
+    return (prose.places[first][0], prose.places[last][1])
+
+
+def _widened(text: str, place: Span) -> Span:
+    """A span with the brackets, quotes and stops that cling to its ends."""
+    start, end = place
+    before = _BEFORE.search(text, max(0, start - _MOST_CLINGING), start)
+    after = _AFTER.match(text, end, end + _MOST_CLINGING)
+    return (before.start() if before else start, after.end() if after else end)
+
+
+def _meet(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def _logit(probability: float) -> float:
+    held = min(max(probability, 1 - _ALMOST), _ALMOST)
+    return math.log(held / (1 - held))
+
+
+@cache
+def _shipped_scale() -> Scale:
+    path = SHIPPED.with_suffix(".toml")
+    return msgspec.toml.decode(path.read_bytes(), type=Scale)
