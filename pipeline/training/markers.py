@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import msgspec
 import numpy as np
 from tqdm import tqdm
 
@@ -27,7 +26,6 @@ from pipeline.tagging.lexicon_tagger import LexiconTagger
 from pipeline.tagging.tagger import TextToTag
 from pipeline.training import markers_texts as source
 from pipeline.training.calibrate import SEED, OutputNames
-from pipeline.training.calibrate import fit as fit_scale
 from pipeline.training.markers_fit import (
     Bools,
     Figures,
@@ -35,6 +33,7 @@ from pipeline.training.markers_fit import (
     Head,
     figures,
     fit,
+    fit_careful,
     unseen_logits,
     unseen_scores,
 )
@@ -51,14 +50,15 @@ CHAT_MESSAGES = 2_000
 
 CHAT_WEIGHT = 0.3
 HELD = 0.3
-BETTER = 0.03
+BETTER = 0.05
 """By how much of F1 a head must beat the lexicon to take its place."""
 
 LEAST_F1 = 0.4
-"""Of a tone that is marked at all."""
+"""Of whatever is marked at all, but for frustration: the lexicon hardly finds that."""
 
-LIKELY = 0.5
-"""Below this short texts get no mark of stress, whatever it would do for F1."""
+LIKELY, LIKELY_ON_REDDIT = 0.5, 0.55
+"""Less likely stress and incivility are not marked, whatever that would do for F1:
+the lowest thresholds that are best for it mark half of all chats as stressed."""
 
 _GITHUB, _DREADDIT, _INCIVILITY = 0, 3, 4
 _MARKER, _TONE, _FINE = "marker", "tone", "fine-emotion"
@@ -166,7 +166,7 @@ def _markers(data: Path, model: Model, idle: Texts, quiet: Floats) -> list[Fitte
         note = f"{rival}, {_rate(rest[: len(quiet)])}"
         if rival.is_won:
             place = Place(_MARKER, ANY, label)
-            scale = fit_scale(said, true)
+            scale = fit_careful(said, true)
             fitted.append(Fitted(place, head.only(n), scale, known, note))
         else:
             sys.stdout.write(f"left to the lexicon: {label}, {known}, {note}\n")
@@ -185,7 +185,7 @@ class Comparison(NamedTuple):
     def is_won(self) -> bool:
         """Whether the head is clearly better, and no worse where chance chose."""
         (words, head), (again, anew) = self._f1(slice(None)), self._f1(self.chance)
-        return head >= words + BETTER and anew >= again
+        return head >= max(words + BETTER, LEAST_F1) and anew >= again
 
     def __str__(self) -> str:
         """The lexicon's F1, and both on what was read by chance alone."""
@@ -219,20 +219,17 @@ def _severe_stress(data: Path, model: Model, idle: Texts, quiet: Floats) -> Fitt
     part = _joined([sad, idle], [model.states(sad.texts), quiet], ["stress"])
     head, said = fit(*part, HELD), unseen_logits(*part, HELD)[:, 0]
     true = part.truth[:, 0] > 0
-    scores, _ = unseen_scores(said, true)
-    flagged = scores >= LIKELY
-    known = figures(scores, flagged, true)
-    scale = fit_scale(said, true)
-    careful = msgspec.structs.replace(scale, threshold=LIKELY)
-    place = Place(_MARKER, ANY, "stress")
-    return Fitted(place, head, careful, known, _rate(flagged[len(sad.texts) :]))
+    scores, flagged = unseen_scores(said, true, LIKELY)
+    known, note = figures(scores, flagged, true), _rate(flagged[len(sad.texts) :])
+    scale = fit_careful(said, true, LIKELY)
+    return Fitted(Place(_MARKER, ANY, "stress"), head, scale, known, note)
 
 
 def _reddit_stress(data: Path, model: Model, clean: Model) -> Fitted:
     posts = _kept(source.stress(data), held_out(_DREADDIT))
     logits = clean.head(_STRESS).logits(clean.states(posts.texts))
     place = Place(_MARKER, "reddit", "stress")
-    return _scaled(place, model.head(_STRESS), logits, posts)
+    return _scaled(place, model.head(_STRESS), logits, posts, LIKELY_ON_REDDIT)
 
 
 def _tones(data: Path, model: Model, clean: Model) -> list[Fitted]:
@@ -244,7 +241,7 @@ def _tones(data: Path, model: Model, clean: Model) -> list[Fitted]:
         output = [(_INCIVIL, name)]
         logits = clean.head(output).logits(states)
         place = Place(_TONE, "github", label)
-        one = _scaled(place, model.head(output), logits, heated)
+        one = _scaled(place, model.head(output), logits, heated, LIKELY)
         if one.figures.f1 >= LEAST_F1:
             fitted.append(one)
         else:
@@ -319,12 +316,14 @@ def _joined(
     )
 
 
-def _scaled(place: Place, head: Head, logits: Floats, texts: Texts) -> Fitted:
+def _scaled(
+    place: Place, head: Head, logits: Floats, texts: Texts, least: float = 0.0
+) -> Fitted:
     """A head with the scale that fits logits of texts it was not fitted on."""
     said = logits[:, 0]
     true = source.truth(texts.labels, [place.label])[:, 0] > 0
-    known = figures(*unseen_scores(said, true), true)
-    return Fitted(place, head, fit_scale(said, true), known)
+    known = figures(*unseen_scores(said, true, least), true)
+    return Fitted(place, head, fit_careful(said, true, least), known)
 
 
 def write(fitted: Sequence[Fitted], folder: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
@@ -83,11 +84,19 @@ def unseen_logits(states: Floats, truth: Floats, counts: Floats, held: float) ->
     return logits
 
 
-def unseen_scores(logits: Floats, truth: Bools) -> tuple[Floats, Bools]:
+def fit_careful(logits: Floats, truth: Bools, least: float = 0.0) -> Scale:
+    """One label's scale; its threshold is the best for F1, or `least` if higher."""
+    scale = fit_scale(logits, truth)
+    return msgspec.structs.replace(scale, threshold=max(scale.threshold, least))
+
+
+def unseen_scores(
+    logits: Floats, truth: Bools, least: float = 0.0
+) -> tuple[Floats, Bools]:
     """Of one label, what scales say that were fitted on other texts, and the flags."""
     scores, flagged = np.zeros_like(logits), np.zeros_like(truth)
     for out in folds(len(logits)):
-        scale = fit_scale(logits[~out], truth[~out])
+        scale = fit_careful(logits[~out], truth[~out], least)
         scores[out] = probabilities(scale, logits[out])
         flagged[out] = scores[out] >= scale.threshold
     return scores, flagged

@@ -17,6 +17,7 @@ from pipeline.training.markers_fit import (
     Head,
     figures,
     fit,
+    fit_careful,
     unseen_logits,
     unseen_scores,
 )
@@ -67,6 +68,16 @@ def test_scores_of_unseen_texts_are_true() -> None:
     assert found.texts == truth[:, 0].sum()
     assert found.f1 > 0.75
     assert found.calibration_error < 0.05
+
+
+def test_a_careful_scale_marks_nothing_less_likely() -> None:
+    states, truth = separable(2_000)
+    logits, true = states[:, 1] * 3 - 3, truth[:, 1] > 0
+    assert fit_careful(logits, true).threshold < 0.6
+    assert fit_careful(logits, true, 0.7).threshold == 0.7
+    scores, flagged = unseen_scores(logits, true, 0.7)
+    assert flagged.any()
+    assert scores[flagged].min() >= 0.7
 
 
 def test_the_held_out_fifth_is_always_the_same() -> None:
