@@ -3,8 +3,8 @@
 BASE is the folder that `pipeline.training.spanish_base` wrote and DATA that of
 `pipeline.training.spanish_corpora`. First the encoder learns from everything but
 the Spanish comments of BRIGHTER, then from those: once for each fold that is left out,
-whose texts it then judges (OUTPUT/judged.npz, to calibrate with), and once for each
-seed from all of them. The mean of the seeds' weights is the encoder, OUTPUT/encoder.
+whose texts it then judges (OUTPUT/judged.npz, to calibrate with), and once from all of
+them, which makes the encoder, OUTPUT/encoder.
 
 What is done is kept: a killed run goes on where it stopped. The same machine gives the
 same weights.
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from pipeline.training.network import Network, load_network, save_network
+from pipeline.training.network import load_network, save_network
 from pipeline.training.spanish_corpora import (
     Example,
     auxiliary,
@@ -29,7 +29,6 @@ from pipeline.training.spanish_corpora import (
 from pipeline.training.spanish_network import Material, Plan, learn, prepare, read
 
 FOLDS = 5
-SEEDS = (1, 2, 3)
 BROAD = Plan("broad", epochs=1, rate=2e-4, tokens=768, seed=1)
 NARROW = Plan("narrow", epochs=8, rate=1e-4, tokens=512, seed=1)
 
@@ -55,14 +54,7 @@ class Training:
         broad = self._trained("broad", self._base, auxiliary(self._data), BROAD)
         comments = brighter_spanish(self._data)
         self._judge(broad, comments)
-        ready = [
-            self._trained(f"seed-{seed}", broad, comments, NARROW._replace(seed=seed))
-            for seed in SEEDS
-        ]
-        encoder = self._folder / "encoder"
-        networks = [load_network(folder, self._outputs) for folder in ready]
-        save_network(mean(networks), self._outputs, encoder, self._base)
-        return encoder
+        return self._trained("encoder", broad, comments, NARROW)
 
     def _judge(self, broad: Path, comments: Sequence[Example]) -> None:
         """Write down what networks say of the comments that they did not learn from."""
@@ -99,17 +91,6 @@ class Training:
 
     def _material(self, examples: Sequence[Example]) -> Material:
         return prepare(self._tokenizer, examples, self._outputs)
-
-
-@torch.no_grad()
-def mean(networks: Sequence[Network]) -> Network:
-    """A network whose weights are the mean of others' that began alike."""
-    first = networks[0]
-    states = [network.state_dict() for network in networks]
-    first.load_state_dict(
-        {name: torch.stack([s[name] for s in states]).mean(dim=0) for name in states[0]}
-    )
-    return first
 
 
 def main() -> int:
