@@ -6,19 +6,21 @@ encoder a text goes through is the tier's affair: pipeline/tagging/cascade.py.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Self
 
 import msgspec
 
 from pipeline.records import Mark
-from pipeline.tagging.cascade import Cascade
+from pipeline.tagging import spanish
+from pipeline.tagging.cascade import Cascade, Cascaded
 from pipeline.tagging.cascade_cache import Answers
 from pipeline.tagging.cause_spans import NEGATIVE, CauseFinder, rests_on_context
 from pipeline.tagging.encoder import SHIPPED, Floats, Reading, shipped_encoder
+from pipeline.tagging.heads import Heads
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
-from pipeline.tagging.lexicon_tagger import LANGUAGE, NEUTRAL, LexiconTagger
+from pipeline.tagging.lexicon_tagger import LANGUAGE, NEUTRAL, Key, LexiconTagger
 from pipeline.tagging.masking import mask
 from pipeline.tagging.tagger import TextToTag
 
@@ -34,10 +36,11 @@ _MOST_WORDS = 6
 
 
 class EncoderTagger:
-    """Tags English texts by what they mean as a whole; see `Tagger`.
+    """Tags English and Spanish texts by what they mean as a whole; see `Tagger`.
 
     Texts in another language get no marks; those of unknown language are read as
-    English. Of texts with hardly a letter of prose the lexicon alone is asked.
+    English. What reads Spanish is loaded with the first text that needs it.
+    Of texts with hardly a letter of prose the lexicon alone is asked.
 
     Args:
         cascade: reads the texts.
@@ -78,30 +81,14 @@ class EncoderTagger:
         return marks
 
     def _marks(self, text: TextToTag, found: list[Mark]) -> list[Mark]:
+        if text.language == spanish.LANGUAGE:
+            return _renamed(_in_spanish(text))
         heads = self._cascade.heads(text.platform)
         known = set(heads.keys)
         others = [mark for mark in found if (mark.task, mark.label) not in known]
         phrases = {(mark.task, mark.label): mark.evidence for mark in found}
         read = self._cascade.read(text.text, text.platform)
-        own = []
-        for n, score in enumerate(read.scores.round(4).tolist()):
-            if score < LEAST_SCORE:
-                continue
-            task, label = heads.keys[n]
-            flagged = score >= heads.thresholds[n]
-            evidence = phrases.get((task, label))
-            if evidence is None and flagged and label not in _NO_EVIDENCE:
-                evidence = loudest_words(text.text, read.reading(), heads.weight[n])
-            own.append(
-                Mark(
-                    task=task,
-                    label=label,
-                    score=score,
-                    flagged=bool(flagged),
-                    evidence=evidence,
-                    tagger=NAME,
-                )
-            )
+        own = _own(text.text, heads, read, phrases)
         hurts = partial(self._hurts, text.platform)
         return _renamed(self._causes.find(text, own + others, read.reading, hurts))
 
@@ -111,6 +98,39 @@ class EncoderTagger:
         keys = self._cascade.heads(platform).keys
         negative = (s for k, s in zip(keys, scores, strict=True) if k in NEGATIVE)
         return max(negative, default=0.0)
+
+
+def _own(
+    text: str, heads: Heads, read: Cascaded, phrases: Mapping[Key, Span | None]
+) -> list[Mark]:
+    """What heads say of a text; their evidence is a phrase for the label, if any."""
+    own = []
+    for n, score in enumerate(read.scores.round(4).tolist()):
+        if score < LEAST_SCORE:
+            continue
+        task, label = heads.keys[n]
+        flagged = score >= heads.thresholds[n]
+        evidence = phrases.get((task, label))
+        if evidence is None and flagged and label not in _NO_EVIDENCE:
+            evidence = loudest_words(text, read.reading(), heads.weight[n])
+        own.append(
+            Mark(
+                task=task,
+                label=label,
+                score=score,
+                flagged=bool(flagged),
+                evidence=evidence,
+                tagger=NAME,
+            )
+        )
+    return own
+
+
+def _in_spanish(text: TextToTag) -> list[Mark]:
+    """Emotions and markers; nobody labelled Spanish texts for anything else."""
+    encoder = spanish.shipped_spanish()
+    heads, read = encoder.heads(text.platform), encoder.read(text.text, text.platform)
+    return _own(text.text, heads, read, {}) + encoder.markers(text.text)
 
 
 def loudest_words(text: str, reading: Reading, weight: Floats) -> Span | None:
@@ -148,8 +168,8 @@ def _reach(
 
 
 def _is_judged(text: TextToTag) -> bool:
-    """Whether there is English prose to judge."""
-    if text.language not in {None, LANGUAGE}:
+    """Whether there is English or Spanish prose to judge."""
+    if text.language not in {None, LANGUAGE, spanish.LANGUAGE}:
         return False
     prose = mask(text.text[:MAX_CHARACTERS])
     latin = len(_LATIN.findall(prose))

@@ -96,7 +96,7 @@ def test_what_holds_no_prose_is_not_judged(tagger: Tagger, text: str) -> None:
 def test_other_languages_get_no_marks_and_unknown_is_read_as_english(
     tagger: Tagger,
 ) -> None:
-    assert marks(tagger, "Odio esto con toda mi alma", "es") == []
+    assert marks(tagger, "Ich hasse das von ganzem Herzen", "de") == []
     assert marks(tagger, "I hate this", None) == marks(tagger, "I hate this")
 
 
