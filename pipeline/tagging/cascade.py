@@ -22,6 +22,9 @@ from pipeline.tagging.encoder import Encoder, Floats, Reading, Skimmed
 from pipeline.tagging.gate import Bag, Gate
 from pipeline.tagging.heads import Doubles, Heads, load_heads
 
+DECISIVE = frozenset({"basic-emotion", "fine-emotion", "marker"})
+"""Tasks whose labels must be sure. Valence, say, is unsure of most calm messages."""
+
 _NORMAL = 1.702
 """Makes a logistic curve nearly that of the normal distribution."""
 
@@ -54,13 +57,15 @@ class Step(NamedTuple):
     """How one step's places become logits of the heads, and how unsure these are.
 
     `weight` is labels x directions; the others have one number a label. `limits` are
-    the logits of the thresholds, `spread` standard deviations of the errors.
+    the logits of the thresholds, `spread` standard deviations of the errors, and
+    `counted` is 1 for labels of decisive tasks and 0 for others.
     """
 
     weight: Floats
     bias: Floats
     limits: Floats
     spread: Floats
+    counted: Floats
 
     def logits(self, place: Floats) -> Floats:
         """Of each label, given where a text lies."""
@@ -74,7 +79,8 @@ class Step(NamedTuple):
         of e.
         """
         sure = np.abs(logits - self.limits) / (self.spread * np.exp(error))
-        return float((1 / (1 + np.exp(np.minimum(_NORMAL * sure, 50)))).sum())
+        turning = 1 / (1 + np.exp(np.minimum(_NORMAL * sure, 50)))
+        return float(self.counted @ turning)
 
 
 class Foresight(NamedTuple):
@@ -113,10 +119,11 @@ class Foresight(NamedTuple):
         bias = heads.slopes * (heads.weight @ self.mean + heads.bias) + heads.offsets
         limits = np.log(heads.thresholds) - np.log1p(-heads.thresholds)
         spread = np.linalg.norm(weight @ error.T, axis=1)
+        counted = np.array([task in DECISIVE for task, _ in heads.keys])
         return Step(
             *(
                 part.astype(np.float32)
-                for part in (weight @ self.decode.T, bias, limits, spread)
+                for part in (weight @ self.decode.T, bias, limits, spread, counted)
             )
         )
 

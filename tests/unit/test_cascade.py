@@ -47,12 +47,13 @@ def test_full_reads_everything_whole_and_each_tier_more_than_a_cheaper_one(
 
 def test_doubt_is_the_number_of_labels_that_may_yet_turn() -> None:
     one = np.ones(3, dtype=np.float32)
-    step = Step(np.eye(3, dtype=np.float32), one * 0, one * 0, one)
+    step = Step(np.eye(3, dtype=np.float32), one * 0, one * 0, one, one)
     on_edge = np.array([0.0, 0.0, 9.0], dtype=np.float32)
     assert step.doubt(on_edge, 0.0) == pytest.approx(1.0, abs=0.01)
     near = np.array([2.0, 2.0, 2.0], dtype=np.float32)
     assert step.doubt(near, 0.0) < step.doubt(near, 1.0) < 1.5
     assert step.doubt(near, 500.0) == pytest.approx(1.5)
+    assert step._replace(counted=one * 0).doubt(near, 0.0) == 0.0
 
 
 def test_a_bag_holds_each_word_each_pair_and_the_length() -> None:
