@@ -14,6 +14,7 @@ import msgspec
 from pipeline.config import TaggingSettings, llm_key
 from pipeline.records import Mark
 from pipeline.tagging.chat_client import ChatClient
+from pipeline.tagging.labels import load_labels
 from pipeline.tagging.lexicon import Span
 from pipeline.tagging.lexicon_tagger import NEUTRAL
 from pipeline.tagging.llm_answer import Judgement
@@ -28,7 +29,7 @@ SCORES = {"sure": 0.9, "likely": 0.7, "guess": 0.3}
 """Of a cause, by how certain the endpoint says it is; not measured."""
 
 FLAGGED_FROM = 0.5
-_CAUSE, _CAUSE_SPAN = "cause", "cause-span"
+_CAUSES = ("cause", "cause-span", "cause-type")
 _EMOTIONS = ("basic-emotion", "fine-emotion")
 _LEAST_HINT = 0.1
 _NEGATIVE = frozenset(
@@ -91,6 +92,7 @@ class LlmTagger:
         below = msgspec.structs.replace(settings, tagger=own.base)
         self._base = make_base(below, suicidality=suicidality)
         self._name = f"{self._base.name}+{own.model}-{VERSION}"
+        self._known = {label.key for label in load_labels()}
         key = llm_key(own, os.environ)
         client = ChatClient(own.url, own.model, key, own.timeout_s)
         store = LlmStore(Path(own.file), own.requests_a_day)
@@ -130,13 +132,11 @@ class LlmTagger:
             if feeling is not None and _hurts(mark)
             else mark
             for mark in marks
-            if mark.task not in {_CAUSE, _CAUSE_SPAN}
+            if mark.task not in _CAUSES
         ]
         return merged + self._causes(judgement, start)
 
     def _causes(self, judgement: Judgement, start: int) -> list[Mark]:
-        if judgement.category is None:
-            return []
         evidence = None
         if judgement.earlier is None:
             evidence = _moved(judgement.cause, start)
@@ -151,6 +151,7 @@ class LlmTagger:
                 tagger=self._name,
             )
             for task, label in _cause_labels(judgement)
+            if (task, label) in self._known
         ]
 
     def _renamed(self, marks: Sequence[Mark]) -> list[Mark]:
@@ -158,7 +159,13 @@ class LlmTagger:
 
 
 def _cause_labels(judgement: Judgement) -> list[tuple[str, str]]:
-    return [(_CAUSE, judgement.category or "")]
+    """What kind of cause it is, that words name it, and where they stand."""
+    if judgement.category is None:
+        return [("cause-type", "latent")]
+    category = ("cause", judgement.category)
+    if judgement.earlier is not None:
+        return [category, ("cause-type", "in-context")]
+    return [category, ("cause-span", "span"), ("cause-type", "no-context")]
 
 
 def _hurts(mark: Mark) -> bool:

@@ -103,6 +103,23 @@ def test_the_endpoint_names_the_cause_and_the_words_that_carry_the_emotion(
     assert {mark.tagger for mark in found} == {"lexicon-1+small-1"}
 
 
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (judging("this purple thing", "bug"), {"span": True, "no-context": True}),
+        (judging("we moved", "bug"), {"in-context": False}),
+        (judging(), {"latent": False}),
+    ],
+)
+def test_where_the_cause_stands_is_said_too(
+    tmp_path: Path, reply: str, expected: dict[str, bool]
+) -> None:
+    with saying(reply) as end:
+        found = marks(tagger(end, tmp_path), ANGRY, "we moved to another host")
+    told_of = [m for m in found if m.task in {"cause-span", "cause-type"}]
+    assert {m.label: m.evidence is not None for m in told_of} == expected
+
+
 def test_only_messages_with_a_flagged_negative_emotion_are_sent(
     tmp_path: Path,
 ) -> None:
@@ -393,7 +410,7 @@ def test_an_order_in_a_message_spoils_no_more_than_its_own_marks(
     known = {label.key for label in load_labels()}
     for text, found in zip(texts, answers, strict=True):
         assert {(m.task, m.label) for m in found} <= known
-        own = [m for m in found if m.task != "cause"]
+        own = [m for m in found if not m.task.startswith("cause")]
         base = [row for row in base_marks(text.text) if row[0] != "cause"]
         assert [row[:4] for row in plain(own)] == [row[:4] for row in base]
         for mark in found:
