@@ -27,6 +27,8 @@ HARD_TEXTS = {
     "joined emoji": "🤦🏽‍♀️👍🏿",
     "right to left": "أنا حزين جدا اليوم " * 50,
     "letters that grow in lower case": "İİİ I hate this İİİ :(",
+    "mixed languages": "No funciona, I hate this so much, 全部坏了, спасибо anyway",
+    "a little of another script": "привет 你好 ok",
     "code only": "```\nraise SystemExit('I hate this')\n```",
     "half a character": "I hate\ud800 this",
     "control characters": "I hate\x00 this\x07\x1b[31m",
