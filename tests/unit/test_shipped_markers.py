@@ -32,7 +32,7 @@ OF_MACHINES = [
 OF_PEOPLE = [
     ("I have been so anxious about work that I feel sick", "anxiety"),
     ("i keep having panic attacks before every release", "anxiety"),
-    ("I haven't been able to sleep properly for weeks", "sleep"),
+    ("I haven't been able to sleep for weeks", "sleep-disturbance"),
     ("i hardly slept at all last night", "sleep"),
     ("I am exhausted all the time, no energy for anything", "fatigue"),
 ]

@@ -38,7 +38,7 @@ def test_every_entry_is_sound(task: str) -> None:
         assert spellings(entry.phrase)
         assert 0 < entry.prior <= MAX_WEIGHT
         assert 0 <= entry.weight <= MAX_WEIGHT
-        assert entry.origin in {"hand", "goemotions"}
+        assert entry.origin in {"hand", "goemotions", "model"}
 
 
 @pytest.mark.parametrize("task", TASKS)
