@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
@@ -72,7 +73,7 @@ def load_network(folder: Path, outputs: list[Output]) -> Network:
         encoder = AutoModel.from_pretrained(
             folder, config=config, local_files_only=True, add_pooling_layer=False
         )
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(
             f"{folder} holds no weights of a BERT or MPNet that transformers can "
             f"read ({error}): name another folder"

@@ -27,7 +27,7 @@ from pipeline.training.material import draw_chats, gather
 from pipeline.training.model_card import to_card
 from pipeline.training.network import WEIGHTS
 from pipeline.training.options import Options, Stage, keep
-from pipeline.training.soft_labels import read_soft_labels, take_given
+from pipeline.training.soft_labels import complete, read_soft_labels, take_given
 from pipeline.training.student import train_student
 from pipeline.training.teacher import score_texts, train_teacher
 
@@ -79,6 +79,8 @@ class Recipe:
 
     def _score(self) -> None:
         folder = self._output / "soft-labels"
+        if complete(folder):
+            return
         if self._options.soft_labels is not None:
             take_given(self._options.soft_labels, folder)
             return

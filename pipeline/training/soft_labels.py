@@ -78,22 +78,26 @@ class SoftLabelFile:
         write_whole(self._folder / _DONE, str(done).encode())
 
 
+def complete(folder: Path) -> bool:
+    """Whether all soft labels are written that are to be."""
+    if not (folder / _DONE).is_file():
+        return False
+    names = (folder / _NAMES).read_text(encoding="utf-8").split("\n")
+    return int((folder / _DONE).read_text(encoding="ascii")) == len(names)
+
+
 def read_soft_labels(folder: Path) -> SoftLabels:
     """What `SoftLabelFile` wrote.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or not all.
     """
-    if not (folder / _DONE).is_file():
-        raise InputError(f"{folder} holds no soft labels: run --stage soft-labels")
+    if not complete(folder):
+        raise InputError(
+            f"{folder} does not hold all soft labels: run --stage soft-labels"
+        )
     outputs = _outputs(folder / _HEADS)
     names = (folder / _NAMES).read_text(encoding="utf-8").split("\n")
-    done = (folder / _DONE).read_text(encoding="ascii")
-    if int(done) < len(names):
-        raise InputError(
-            f"{folder} holds {done} of {len(names)} texts' soft labels: run --stage "
-            "soft-labels to the end"
-        )
     shape = len(names), len(outputs)
     return SoftLabels(
         outputs, names, np.memmap(folder / _SCORES, np.uint8, "r", shape=shape)

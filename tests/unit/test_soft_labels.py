@@ -33,7 +33,7 @@ def test_what_is_written_is_read_again_and_knows_how_far_it_is(tmp_path: Path) -
 
 def test_half_written_soft_labels_teach_nobody(tmp_path: Path) -> None:
     SoftLabelFile(tmp_path, OUTPUTS, NAMES).write(0, SCORES[:2] / np.float32(255))
-    with pytest.raises(InputError, match=r"2 of 4 .* --stage soft-labels"):
+    with pytest.raises(InputError, match=r"not hold all .* --stage soft-labels"):
         read_soft_labels(tmp_path)
     with pytest.raises(InputError, match="--stage soft-labels"):
         read_soft_labels(tmp_path / "nowhere")
