@@ -45,8 +45,8 @@ NEGATIVE = frozenset(
         )
     }
 )
-LEAST_EMOTION = 0.2
-"""Where no emotion is likelier, nobody asks for its cause."""
+LEAST_EMOTION = 0.25
+"""Where no emotion is likelier, no span would be shown, and none is looked for."""
 
 _NEAR = 1.2
 """Added to the logit of a cause beside the span, times how surely something hurts."""
