@@ -34,6 +34,7 @@ from pipeline.training.spanish_spellings import fit_spellings
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
+_BASIC = "basic-emotion"
 LABELS = tuple(sorted(("anger", "disgust", "fear", "joy", "sadness", "surprise")))
 
 
@@ -69,8 +70,11 @@ def shares(encoder: Floats, spelling: Floats, truth: Bools) -> tuple[float, floa
     return first, second
 
 
-def basic(run: Path, data: Path) -> tuple[Judged, Heads]:
-    """What all is judged by on Spanish comments, and the heads that judge so."""
+def judge(run: Path, data: Path) -> tuple[list[Judged], Heads]:
+    """What all is judged by on Spanish comments, and the heads that judge so.
+
+    The encoder alone comes first, then the spelling alone, both together last.
+    """
     examples = brighter_spanish(data)
     truth = truth_of(examples, LABELS)
     names = outputs(data)
@@ -78,12 +82,13 @@ def basic(run: Path, data: Path) -> tuple[Judged, Heads]:
     encoder = np.load(run / "judged.npz")["said"][:, rows].astype(np.float64)
     spelling = spelt(examples)
     first, second = shares(encoder, spelling, truth)
-    logits = first * encoder + second * spelling
+    both = first * encoder + second * spelling
     held = load_file(run / "encoder" / "heads.safetensors")
     weight = np.hstack([first * held["weight"][rows], second * np.eye(len(LABELS))])
-    judged = Judged(
-        ANY, "basic-emotion", list(LABELS), [BRIGHTER], logits, truth, pooled=False
-    )
+    judged = [
+        Judged(name, _BASIC, list(LABELS), [BRIGHTER], logits, truth, pooled=False)
+        for name, logits in (("encoder", encoder), ("spelling", spelling), (ANY, both))
+    ]
     return judged, Heads(weight, first * held["bias"][rows])
 
 
@@ -111,11 +116,11 @@ def ship(run: Path, data: Path, output: Path) -> str:
     examples = brighter_spanish(data)
     texts = [example.text for example in examples]
     fit_spellings(texts, truth_of(examples, LABELS)).save(output / SPELLINGS)
-    judged, heads = basic(run, data)
+    judged, heads = judge(run, data)
     weight, bias = (part.astype(np.float16) for part in heads)
     np.savez(output / "emotions.npz", weight=weight, bias=bias)
-    (output / "emotions.toml").write_text(to_toml(judged), encoding="utf-8")
-    return report([judged])
+    (output / "emotions.toml").write_text(to_toml(judged[-1]), encoding="utf-8")
+    return report(judged)
 
 
 def main() -> int:
