@@ -8,7 +8,7 @@ from pipeline.tagging.tagger import Tagger, TextToTag
 
 @pytest.fixture(scope="module")
 def tagger() -> Tagger:
-    return load_tagger(TaggingSettings(), suicidality=False)
+    return load_tagger(TaggingSettings(tagger="lexicon"), suicidality=False)
 
 
 def marks(tagger: Tagger, text: str, language: str | None = "en") -> list[Mark]:
@@ -158,7 +158,7 @@ def test_machines_have_no_symptoms(tagger: Tagger, text: str) -> None:
 
 
 def test_suicidality_is_not_tagged_unless_asked_for(tagger: Tagger) -> None:
-    asked = load_tagger(TaggingSettings(), suicidality=True)
+    asked = load_tagger(TaggingSettings(tagger="lexicon"), suicidality=True)
     text = "I want to die"
     assert "suicidality" in flagged(asked, text, "marker")
     assert "suicidality" not in {mark.label for mark in marks(tagger, text)}
