@@ -28,6 +28,9 @@ MAX_WINDOW = 512
 MAX_WINDOWS = 8
 """Of a text are read; what comes after them is seldom prose."""
 
+STEPS = 4
+"""From padding to the text, at which a label's gradient is taken."""
+
 _HALF_CHARACTERS = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 _MAYBE_UNUSED_POSITIONS = 2
 _SIGMOID, _SOFTMAX = "multi_label_classification", "single_label_classification"
@@ -84,10 +87,11 @@ class Classifier:
     def evidence(self, text: str, label: int) -> Span | None:
         """The words of the first window that speak for a label, if places are known.
 
-        A word counts by the gradient of the label's logit, or of its logarithm of the
-        probability where labels exclude each other, times the word's embedding.
+        A word counts by its integrated gradient (Sundararajan et al. 2017), from
+        padding in place of all words: of the label's logit, or of its log-probability
+        where labels exclude each other.
         """
-        if not self._tokenizer.is_fast:
+        if not self._tokenizer.is_fast or self._tokenizer.pad_token_id is None:
             return None
         encoding = self._encoded(text, return_offsets_mapping=True)
         room = self._size - len(self._before) - len(self._after)
@@ -121,17 +125,22 @@ class Classifier:
         return probabilities
 
     def _added(self, ids: Sequence[int], label: int) -> Floats:
-        """What each token adds to a label, to a first order."""
+        """What each token adds to a label."""
         framed = torch.tensor([[*self._before, *ids, *self._after]])
-        embedded = self._model.get_input_embeddings()(framed).detach()
-        embedded.requires_grad_(True)
+        first, end = len(self._before), len(self._before) + len(ids)
+        blank = framed.clone()
+        blank[0, first:end] = self._tokenizer.pad_token_id
+        embed = self._model.get_input_embeddings()
+        nothing, whole = embed(blank).detach(), embed(framed).detach()
+        shares = (torch.arange(STEPS) + 0.5)[:, None, None] / STEPS
+        between = (nothing + shares * (whole - nothing)).requires_grad_(True)
         logits = self._model(
-            inputs_embeds=embedded, attention_mask=torch.ones_like(framed)
+            inputs_embeds=between,
+            attention_mask=torch.ones_like(framed).expand(STEPS, -1),
         ).logits
         spoken = logits.log_softmax(-1) if self.is_single_label else logits
-        (gradient,) = torch.autograd.grad(spoken[0, label], embedded)
-        first = len(self._before)
-        by_token = (gradient * embedded).sum(-1)[0, first : first + len(ids)]
+        (gradient,) = torch.autograd.grad(spoken[:, label].sum(), between)
+        by_token = (gradient.mean(0) * (whole - nothing)[0]).sum(-1)[first:end]
         added: Floats = by_token.detach().double().numpy()
         return added
 
