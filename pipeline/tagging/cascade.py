@@ -25,6 +25,7 @@ from pipeline.tagging.heads import Doubles, Heads, load_heads
 DECISIVE = frozenset({"basic-emotion", "fine-emotion", "marker"})
 """Tasks whose labels must be sure. Valence, say, is unsure of most calm messages."""
 
+WHOLE = "whole"
 _NORMAL = 1.702
 """Makes a logistic curve nearly that of the normal distribution."""
 
@@ -202,9 +203,9 @@ class Cascade:
         """The heads that judge texts of `platform`."""
         return load_heads(self._folder, platform)
 
-    def read(self, text: str, platform: str) -> Cascaded:
-        """What `text` is, as far as its tier asks for."""
-        if self._shortcuts is None:
+    def read(self, text: str, platform: str, *, wholly: bool = False) -> Cascaded:
+        """What `text` is, as far as its tier asks for, or by the whole encoder."""
+        if wholly or self._shortcuts is None:
             return self._whole(self.encoder.skim(text), platform)
         place, found = self._shortcuts.by_words(text, platform)
         if found is not None:
@@ -216,7 +217,7 @@ class Cascade:
     def _whole(self, skimmed: Skimmed, platform: str) -> Cascaded:
         reading = self.encoder.finish(skimmed)
         scores = self.heads(platform).scores(reading.pooled)
-        return Cascaded(scores, lambda: reading, "whole")
+        return Cascaded(scores, lambda: reading, WHOLE)
 
 
 def _shortcuts(folder: Path, tier: str) -> Shortcuts | None:

@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.records import Mark
 from pipeline.tagging import spanish
-from pipeline.tagging.cascade import Cascade, Cascaded
+from pipeline.tagging.cascade import WHOLE, Cascade, Cascaded
 from pipeline.tagging.cascade_cache import Answers
 from pipeline.tagging.cause_spans import NEGATIVE, CauseFinder, rests_on_context
 from pipeline.tagging.encoder import SHIPPED, Floats, Reading, shipped_encoder
@@ -32,6 +32,9 @@ _LATIN = re.compile("[A-Za-z]")
 _LEAST_LETTERS = 3
 _NO_EVIDENCE = frozenset({NEUTRAL})
 _AS_LOUD = 0.5
+_MARKER = "marker"
+_OUTRIGHT = 0.85
+"""As sure of stress or anxiety is none of 23,274 chats; on Dreaddit 84 % are right."""
 _MOST_WORDS = 6
 
 
@@ -86,9 +89,12 @@ class EncoderTagger:
         heads = self._cascade.heads(text.platform)
         known = set(heads.keys)
         others = [mark for mark in found if (mark.task, mark.label) not in known]
+        alike = [mark for mark in found if (mark.task, mark.label) in known]
         phrases = {(mark.task, mark.label): mark.evidence for mark in found}
         read = self._cascade.read(text.text, text.platform)
-        own = _own(text.text, heads, read, phrases)
+        if read.step != WHOLE and _misses(heads, read, alike):
+            read = self._cascade.read(text.text, text.platform, wholly=True)
+        own = _outright(_own(text.text, heads, read, phrases), alike)
         hurts = partial(self._hurts, text.platform)
         return _renamed(self._causes.find(text, own + others, read.reading, hurts))
 
@@ -124,6 +130,31 @@ def _own(
             )
         )
     return own
+
+
+def _misses(heads: Heads, read: Cascaded, found: list[Mark]) -> bool:
+    """Whether a quick look overlooked what the lexicon is very sure of."""
+    flagged = dict(zip(heads.keys, read.scores >= heads.thresholds, strict=True))
+    return any(
+        mark.flagged and mark.score >= _OUTRIGHT and not flagged[mark.task, mark.label]
+        for mark in found
+    )
+
+
+def _outright(own: list[Mark], found: list[Mark]) -> list[Mark]:
+    """The marks of heads, but of markers that the lexicon is very sure of its own.
+
+    A head weighs a message as a whole, and may miss what is said in so many words.
+    """
+    said = {
+        (mark.task, mark.label): mark
+        for mark in found
+        if mark.task == _MARKER and mark.flagged and mark.score >= _OUTRIGHT
+    }
+    missed = {(mark.task, mark.label) for mark in own if not mark.flagged} & said.keys()
+    unseen = said.keys() - {(mark.task, mark.label) for mark in own}
+    kept = [mark for mark in own if (mark.task, mark.label) not in missed]
+    return kept + [said[key] for key in sorted(missed | unseen)]
 
 
 def _in_spanish(text: TextToTag) -> list[Mark]:

@@ -193,3 +193,15 @@ def test_what_is_not_in_latin_letters_is_not_read_as_english(
 ) -> None:
     assert not [mark for mark in marks(tagger, text, None) if mark.label == "stress"]
     assert "neutral" not in flagged(tagger, text)
+
+
+@pytest.mark.parametrize("tier", ["fast", "balanced", "full"])
+def test_what_is_said_outright_is_heard_by_every_tier(tier: str) -> None:
+    tagger = EncoderTagger.load(suicidality=False, tier=tier)
+    said = "new release tomorrow and I'm really stressed about the deadline"
+    (marks,) = tagger.tag([TextToTag(said, "en", "irc", ())])
+    flagged = {mark.label: mark for mark in marks if mark.flagged}
+    assert "neutral" not in flagged
+    start, end = flagged["stress"].evidence or (0, 0)
+    assert "stressed" in said[start:end]
+    assert len({(mark.task, mark.label) for mark in marks}) == len(marks)
