@@ -21,30 +21,12 @@ from pipeline.tagging.cause_model import SHIPPED, SpanModel, shipped_model
 from pipeline.tagging.cause_words import Prose, read_prose
 from pipeline.tagging.encoder import Reading
 from pipeline.tagging.lexicon import Span
+from pipeline.tagging.negative import NEGATIVE
 from pipeline.tagging.tagger import TextToTag
 
 NAME = "causes-1"
 CAUSE, SPAN, TYPE = "cause", "cause-span", "cause-type"
 EMOTIONS = ("basic-emotion", "fine-emotion")
-NEGATIVE = frozenset(
-    {("basic-emotion", label) for label in ("anger", "disgust", "fear", "sadness")}
-    | {
-        ("fine-emotion", label)
-        for label in (
-            "anger",
-            "annoyance",
-            "disappointment",
-            "disapproval",
-            "disgust",
-            "fear",
-            "frustration",
-            "grief",
-            "nervousness",
-            "remorse",
-            "sadness",
-        )
-    }
-)
 LEAST_EMOTION = 0.25
 """Where no emotion is likelier, no span would be shown, and none is looked for."""
 

@@ -16,12 +16,13 @@ from pipeline.records import Mark
 from pipeline.tagging import spanish
 from pipeline.tagging.cascade import WHOLE, Cascade, Cascaded
 from pipeline.tagging.cascade_cache import Answers
-from pipeline.tagging.cause_spans import NEGATIVE, CauseFinder, rests_on_context
+from pipeline.tagging.cause_spans import CauseFinder, rests_on_context
 from pipeline.tagging.encoder import SHIPPED, Floats, Reading, shipped_encoder
 from pipeline.tagging.heads import Heads
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
 from pipeline.tagging.lexicon_tagger import LANGUAGE, NEUTRAL, Key, LexiconTagger
 from pipeline.tagging.masking import mask
+from pipeline.tagging.negative import NEGATIVE
 from pipeline.tagging.tagger import TextToTag
 
 NAME = "encoder-1"

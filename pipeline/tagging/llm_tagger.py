@@ -22,6 +22,7 @@ from pipeline.tagging.llm_asker import Asker, Pauses
 from pipeline.tagging.llm_health import Health
 from pipeline.tagging.llm_prompt import MAX_TEXT, Hint, Question, make_question
 from pipeline.tagging.llm_store import LlmStore
+from pipeline.tagging.negative import NEGATIVE
 from pipeline.tagging.tagger import Tagger, TextToTag
 
 VERSION = 1
@@ -32,26 +33,7 @@ FLAGGED_FROM = 0.5
 _CAUSES = ("cause", "cause-span", "cause-type")
 _EMOTIONS = ("basic-emotion", "fine-emotion")
 _LEAST_HINT = 0.1
-_NEGATIVE = frozenset(
-    {("basic-emotion", label) for label in ("anger", "disgust", "fear", "sadness")}
-    | {
-        ("fine-emotion", label)
-        for label in (
-            "anger",
-            "annoyance",
-            "disappointment",
-            "disapproval",
-            "disgust",
-            "embarrassment",
-            "fear",
-            "frustration",
-            "grief",
-            "nervousness",
-            "remorse",
-            "sadness",
-        )
-    }
-)
+_NEGATIVE = NEGATIVE | {("fine-emotion", "embarrassment")}
 
 MakeBase = Callable[..., Tagger]
 
