@@ -5,7 +5,6 @@ matter how often this is killed and done again.
 """
 
 import hashlib
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ import structlog
 
 from pipeline.config import ForecastSettings
 from pipeline.errors import InputError
+from pipeline.jobs import beside
 from pipeline.warehouse.forecasts import DailyCells, ForecastStore
 
 PATIENCE = 3
@@ -151,23 +151,13 @@ class Forecasting:
             self._start_worker()
 
     def _start_worker(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        results, sender = context.Pipe(duplex=False)
-        worker = context.Process(
-            target=_work,
-            args=(sender, self._waiting, self._settings, self._forecaster),
-            daemon=True,
+        self._worker, self._results = beside.start(
+            _work, self._waiting, self._settings, self._forecaster
         )
-        worker.start()
-        sender.close()  # so that the worker's death ends the pipe
-        self._worker, self._results = worker, results
 
     def _end_worker(self) -> None:
         if self._worker is not None and self._results is not None:
-            self._worker.kill()
-            self._worker.join()
-            self._worker.close()
-            self._results.close()
+            beside.end(self._worker, self._results)
         self._worker = self._results = None
 
     def _digest(self, cells: DailyCells) -> str:

@@ -4,7 +4,6 @@ The warehouse holds no text, so the causes are read where the messages still are
 log. It does not matter how often this is killed: the same log gives the same themes.
 """
 
-import multiprocessing
 import os
 import signal
 import time
@@ -20,6 +19,7 @@ import structlog
 
 from pipeline.config import LogSettings
 from pipeline.errors import GroundswellError
+from pipeline.jobs import beside
 from pipeline.jobs.forecasting import NICENESS
 from pipeline.jobs.pace import Pace
 from pipeline.log.message_log import MessageLog, Stored
@@ -172,23 +172,13 @@ class Theming:
     def stop(self) -> None:
         """End the worker at once; its work is redone later."""
         if self._worker is not None and self._results is not None:
-            self._worker.kill()
-            self._worker.join()
-            self._worker.close()
-            self._results.close()
+            beside.end(self._worker, self._results)
         self._worker = self._results = None
 
     def _start_worker(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        results, sender = context.Pipe(duplex=False)
-        worker = context.Process(
-            target=_work,
-            args=(sender, self._settings, self._min_authors),
-            daemon=True,
+        self._worker, self._results = beside.start(
+            _work, self._settings, self._min_authors
         )
-        worker.start()
-        sender.close()  # so that the worker's death ends the pipe
-        self._worker, self._results = worker, results
         self._started = time.monotonic()
 
     def _keep(self, themes: list[Theme], causes: dict[date, int]) -> None:
