@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from pipeline.forecast import combination
 from pipeline.forecast.intervals import offsets
 from pipeline.forecast.models import Model, all_models
 from pipeline.forecast.scale import Scale, scale_for
@@ -108,14 +109,16 @@ def track(
     with threadpool_limits(1):
         paths = np.array([roll(m, values, horizon, first, done) for m in models])
     limits = _limits(series)
+    paths = np.clip(paths, *limits)
+    together = np.clip(_combined(scale, values, paths), *limits)
     return Track(
         values=values,
         scale=scale,
         horizon=horizon,
         first=first,
-        names=tuple(model.name for model in models),
-        naive=tuple(model.naive for model in models),
-        paths=np.clip(paths, *limits),
+        names=(*(model.name for model in models), combination.NAME),
+        naive=(*(model.naive for model in models), False),
+        paths=np.concatenate([paths, together[np.newaxis]]),
         limits=limits,
     )
 
@@ -157,23 +160,24 @@ def by_target(came: Array, said: Array) -> Array:
 
 def losses(track: Track) -> Array:
     """Mean absolute error of what was said of each day, shape (models, days)."""
-    return _mean_known(np.abs(by_target(track.values, track.paths)), axis=2)
+    return _losses(track.values, track.paths)
 
 
 def choose(track: Track, losses: Array, origin: int) -> Choice:
     """The model to publish at an origin, from the errors known by then.
 
-    The best model if it beats the best naive method. Otherwise a naive one: the mean
-    of a week, unless the best naive method beats that.
+    The combination if it beats the best naive method. Otherwise a naive one: the mean
+    of a week, unless the best naive method beats that. One candidate is tried, not the
+    best of many: that one would be the luckiest too.
     """
     recent = losses[:, max(0, origin + 1 - WINDOW) : origin + 1]
     mean = _mean_known(recent, axis=1)
     naive = np.array(track.naive)
     rival = int(np.argmin(np.where(naive & np.isfinite(mean), mean, np.inf)))
-    best = int(np.argmin(np.where(~naive & np.isfinite(mean), mean, np.inf)))
+    candidate = track.names.index(combination.NAME)
     default = track.names.index(DEFAULT)
-    if beats(recent[rival] - recent[best], track.horizon):
-        return Choice(best, skill=True)
+    if beats(recent[rival] - recent[candidate], track.horizon):
+        return Choice(candidate, skill=True)
     better = beats(recent[default] - recent[rival], track.horizon)
     return Choice(rival if better else default, skill=False)
 
@@ -251,6 +255,15 @@ def coverage(
         for origin, truth in _targets(track, origins)
     ]
     return _mean_or_none(inside)
+
+
+def _combined(scale: Scale, values: Array, paths: Array) -> Array:
+    came, said = scale.forward(values), scale.forward(paths)
+    return scale.back(combination.combined(said, _losses(came, said)))
+
+
+def _losses(came: Array, said: Array) -> Array:
+    return _mean_known(np.abs(by_target(came, said)), axis=2)
 
 
 def _targets(track: Track, origins: Sequence[int]) -> list[tuple[int, Array]]:

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
+from pipeline.forecast.ridge import Ridge
 from pipeline.forecast.scale import Scale
 from pipeline.forecast.series import Array
 
@@ -250,7 +251,15 @@ class Ets:
 
 def all_models(scale: Scale) -> Sequence[Model]:
     """Every model that competes for a series on `scale`."""
-    return (LastDay(), LastWeek(), WeekMean(), Mean(), Drift(), Ets(scale))
+    return (
+        LastDay(),
+        LastWeek(),
+        WeekMean(),
+        Mean(),
+        Drift(),
+        Ets(scale),
+        Ridge(scale),
+    )
 
 
 def _spread(values: Array) -> float:
