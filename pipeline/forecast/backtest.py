@@ -21,8 +21,14 @@ from pipeline.forecast.skill import beats
 WINDOW = 3 * 365
 """Days of errors from which methods are compared."""
 
+SHARE = 0.8
+"""Of the days within the published intervals."""
+
 DEFAULT = "7-day mean"
 """The naive method that is published until another one proves better."""
+
+
+_SMALLEST_CHANGE = 1e-15
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,25 +218,21 @@ def mase(track: Track, path: Array, origins: Sequence[int]) -> float | None:
     errors = [
         np.abs(truth - path[origin]) / change[origin]
         for origin, truth in _targets(track, origins)
-        if change[origin] > 0
+        if change[origin] > _SMALLEST_CHANGE
     ]
     return _mean_or_none(errors)
 
 
-def bands(track: Track, origins: Sequence[int]) -> tuple[Array, Array]:
-    """Lower and upper ends of the 80 % intervals, each (models, days, horizon).
+def bands(track: Track, share: float = SHARE) -> tuple[Array, Array]:
+    """Lower and upper ends of the intervals, each (models, days, horizon).
 
-    NaN in the rows that are no origin asked for. The expected value lies within.
+    `share` of the days are to lie within. NaN before the first origin. The expected
+    value lies within.
     """
-    lower = np.full(track.paths.shape, np.nan)
-    upper = lower.copy()
     scaled, paths = track.scale.forward(track.values), track.scale.forward(track.paths)
-    for model, errors in enumerate(track.errors()):
-        for origin in origins:
-            below, above = offsets(errors, scaled, origin)
-            lower[model, origin] = paths[model, origin] + below
-            upper[model, origin] = paths[model, origin] + above
-    lower, upper = track.scale.back(lower), track.scale.back(upper)
+    below, above = offsets(track.errors(), scaled, (1.0 - share) / 2.0)
+    lower = track.scale.back(paths + below)
+    upper = track.scale.back(paths + above)
     lower = np.clip(np.minimum(lower, track.paths), *track.limits)
     return lower, np.clip(np.maximum(upper, track.paths), *track.limits)
 

@@ -1,51 +1,158 @@
-"""Conformal prediction intervals: how wrong the model was tells how wrong it will be.
+"""Conformal prediction intervals: how wrong a model was tells how wrong it will be.
 
-Source: V. Vovk, A. Gammerman and G. Shafer, "Algorithmic Learning in a Random World"
-(2005), ch. 2; for series, with a rolling window: C. Xu and Y. Xie, "Conformal
-prediction interval for dynamic time-series", ICML 2021.
+Errors count in units of their usual size at the time, so a calm year does not speak
+for a stormy week, and each end moves out or in as often as days lie beyond it.
+
+Sources: V. Vovk, A. Gammerman and G. Shafer, "Algorithmic Learning in a Random World"
+(2005), ch. 2; I. Gibbs and E. Candès, "Adaptive conformal inference under distribution
+shift", NeurIPS 2021, here with steps in proportion to the width.
 """
 
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
 
-from pipeline.forecast.series import Array
+from pipeline.forecast.series import Array, ratio
 
-WINDOW = 90
-"""Days of errors looked back on: few enough to follow a drift."""
+Known = NDArray[np.bool_]
 
-TAIL = 0.1
-"""Share of the days that may lie beyond each end."""
+WINDOW = 365
+"""Days of errors whose quantiles are taken."""
 
 FEWEST = 20
 """Errors below which their quantiles say too little."""
 
+_LATELY, _LONG = 0.06, 0.0075
+"""Rates at which the usual size of errors forgets: over all distances, of each."""
 
-def offsets(errors: Array, scaled: Array, origin: int) -> Array:
-    """How far below and above the expected path the days ahead may lie, at 80 %.
+_STEP = 0.05
+"""How far, as a share of itself, an end moves when a day lies beyond it."""
+
+_FARTHEST = np.log(4.0)
+_SMALLEST = 1e-12
+_REFRESH = 7
+_YOUNG_DAYS = 90
+
+
+def offsets(errors: Array, scaled: Array, tail: float) -> tuple[Array, Array]:
+    """How far below and above the expected paths the days ahead may lie.
+
+    Row t is a function of the errors known at the end of day t.
 
     Args:
-        errors: one model's errors by target day, shape (days, horizon).
+        errors: by target day, shape (models, days, horizon); NaN: unknown.
         scaled: the series on the same scale, shape (days,).
-        origin: the last day known.
+        tail: share of the days that may lie beyond each end.
 
     Returns:
-        Lower (at most 0) and upper (at least 0) offsets, shape (2, horizon).
+        Lower (at most 0) and upper (at least 0) offsets, shapes as `errors`; NaN while
+        nothing is known.
     """
-    known = np.sort(errors[max(0, origin + 1 - WINDOW) : origin + 1], axis=0)
-    number = np.isfinite(known).sum(axis=0)
-    tail = np.floor((number + 1) * TAIL).astype(np.int64)
-    columns = np.arange(known.shape[1])
-    low = known[np.maximum(tail - 1, 0), columns]
-    high = known[np.maximum(number - tail, 0), columns]
-    wide = _unproven(scaled[: origin + 1])
-    few = number < FEWEST
-    lower = np.where(few, -wide, np.minimum(low, 0.0))
-    upper = np.where(few, wide, np.maximum(high, 0.0))
-    return np.array([lower, upper])
+    sizes = _usual_sizes(errors)
+    relative = _relative(errors, sizes)
+    known = np.isfinite(relative).cumsum(axis=1) >= FEWEST
+    down, up = _Ends(-errors, tail), _Ends(errors, tail)
+    for day in range(scaled.size):
+        if day % _REFRESH == 0:
+            recent = np.sort(relative[:, max(0, day + 1 - WINDOW) : day + 1], axis=1)
+            low, high = _quantiles(recent, tail)
+        young = None if known[:, day].all() else _unproven(scaled[: day + 1], tail)
+        for ends, quantile in ((down, -low), (up, high)):
+            ends.settle(day)
+            ends.say(day, quantile * sizes[:, day], known[:, day], young)
+    return -down.offsets, up.offsets
 
 
-def _unproven(history: Array) -> float:
+class _Ends:
+    """One end of the intervals of all models at all distances, day by day.
+
+    Args:
+        errors: as for `offsets`, above 0 towards this end.
+        tail: share of the days that may lie beyond it.
+    """
+
+    def __init__(self, errors: Array, tail: float) -> None:
+        self.offsets = np.full(errors.shape, np.nan)
+        self._errors = errors
+        self._tail = tail
+        self._moved = np.zeros((errors.shape[0], errors.shape[2]))
+
+    def settle(self, day: int) -> None:
+        """Move by whether the day lay beyond what was said of it before."""
+        ahead = np.arange(min(day, self._errors.shape[2]))
+        said = self.offsets[:, day - 1 - ahead, ahead]
+        came = self._errors[:, day, ahead]
+        judged = np.isfinite(said) & np.isfinite(came)
+        step = np.where(judged, _STEP * ((came > said) - self._tail), 0.0)
+        moved = self._moved[:, ahead] + step
+        self._moved[:, ahead] = np.clip(moved, -_FARTHEST, _FARTHEST)
+
+    def say(self, day: int, usual: Array, known: Known, young: float | None) -> None:
+        """Where the end lies: `usual`, moved, or `young` where little is known yet."""
+        proven = usual * np.exp(self._moved)
+        if young is not None:
+            proven = np.where(known, proven, young)
+        self.offsets[:, day] = np.maximum(proven, 0.0)
+
+
+def _usual_sizes(errors: Array) -> Array:
+    """The usual size of errors at the end of each day, shape as `errors`.
+
+    Each distance by its own long memory, all together by what was lately.
+    """
+    sizes, known = np.abs(errors), np.isfinite(errors)
+    sizes = np.where(known, sizes, 0.0)
+
+    def smoothed(rate: float) -> Array:
+        decay = ([1.0], [1.0, rate - 1.0])
+        weight = lfilter(*decay, known.astype(np.float64), axis=1)
+        return ratio(lfilter(*decay, sizes, axis=1), weight)
+
+    lately, long = smoothed(_LATELY), smoothed(_LONG)
+    together = np.stack([lately, long])
+    together = np.where(np.isfinite(together), together, 0.0).sum(
+        axis=-1, keepdims=True
+    )
+    return np.asarray(long * ratio(together[0], together[1]))
+
+
+def _relative(errors: Array, sizes: Array) -> Array:
+    """Errors in units of what was usual when the forecast was made, by target day."""
+    result = np.full(errors.shape, np.nan)
+    for ahead in range(1, errors.shape[2] + 1):
+        usual = sizes[:, :-ahead, ahead - 1]
+        usual = np.where(usual > _SMALLEST, usual, np.nan)
+        result[:, ahead:, ahead - 1] = ratio(errors[:, ahead:, ahead - 1], usual)
+    return result
+
+
+def _quantiles(ordered: Array, tail: float) -> tuple[Array, Array]:
+    """The lower and upper quantile along the days, each (models, horizon).
+
+    Args:
+        ordered: shape (models, days, horizon), NaN last.
+        tail: share beyond each.
+    """
+    number = np.isfinite(ordered).sum(axis=1)
+    rank = np.maximum(tail * (number + 1) - 1, 0.0)
+    whole = rank.astype(np.int64)
+    part = rank - whole
+
+    def at(place: NDArray[np.int64]) -> Array:
+        place = np.clip(place, 0, ordered.shape[1] - 1)
+        return np.take_along_axis(ordered, place[:, np.newaxis], axis=1)[:, 0]
+
+    low = (1 - part) * at(whole) + part * at(whole + 1)
+    last = number - 1
+    high = (1 - part) * at(last - whole) + part * at(last - whole - 1)
+    return low, high
+
+
+def _unproven(history: Array, tail: float) -> float:
     """Half the width while errors are few: as if days were draws from a normal."""
-    recent = history[np.isfinite(history)][-WINDOW:]
-    return NormalDist().inv_cdf(1 - TAIL) * float(recent.std(ddof=1))
+    recent = history[np.isfinite(history)][-_YOUNG_DAYS:]
+    if not recent.size:
+        return np.nan
+    return NormalDist().inv_cdf(1 - tail) * float(recent.std())

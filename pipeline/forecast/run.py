@@ -164,7 +164,7 @@ def _tell(
     last = said.values.size - 1
     origins = range(max(said.first, last - backtest_days), last + 1)
     loss = losses(said)
-    lower, upper = bands(said, origins)
+    lower, upper = bands(said)
     return _Told(
         series=series,
         track=said,

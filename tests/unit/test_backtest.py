@@ -21,7 +21,6 @@ from pipeline.forecast.backtest import (
     skilled,
     track,
 )
-from pipeline.forecast.intervals import offsets
 from pipeline.forecast.models import LastDay
 from pipeline.forecast.series import Array, Series
 from pipeline.forecast.skill import beats
@@ -176,40 +175,25 @@ def test_only_errors_of_the_past_choose(told: Track) -> None:
     assert choose(told, loss, 200) == before
 
 
-def test_intervals_are_quantiles_of_the_errors_known() -> None:
-    errors = np.linspace(-1.0, 1.0, 99)[:, np.newaxis]
-    lower, upper = offsets(errors, np.zeros(99), 98)
-    known = np.sort(errors[-90:, 0])
-    assert lower[0] == known[8]
-    assert upper[0] == known[81]
-
-
-def test_later_errors_do_not_move_an_interval() -> None:
-    errors = noise(200)[:, np.newaxis]
-    before = offsets(errors, np.zeros(200), 150)
-    errors[151:] = 1e6
-    assert offsets(errors, np.zeros(200), 150).tolist() == before.tolist()
-
-
-def test_with_few_errors_the_spread_of_the_days_stands_in() -> None:
-    values = noise(30)
-    lower, upper = offsets(np.full((30, 2), np.nan), values, 29)
-    wide = 1.2816 * values.std(ddof=1)
-    np.testing.assert_allclose(upper, wide, rtol=1e-4)
-    np.testing.assert_allclose(lower, -wide, rtol=1e-4)
-
-
 def test_four_in_five_days_fall_into_their_interval(told: Track) -> None:
     origins = range(120, 300 - HORIZON)
-    lower, upper = bands(told, origins)
+    lower, upper = bands(told)
     for model in range(len(told.names)):
         share = coverage(told, lower[model], upper[model], origins)
-        assert share == pytest.approx(0.8, abs=0.1)
+        assert share == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_wider_interval_holds_more(told: Track) -> None:
+    origins = range(120, 300 - HORIZON)
+    lower, upper = bands(told, 0.95)
+    combination = told.names.index("combination")
+    share = coverage(told, lower[combination], upper[combination], origins)
+    assert share == pytest.approx(0.95, abs=0.03)
 
 
 def test_nothing_leaves_what_the_series_has_shown_to_be_possible() -> None:
     values = np.abs(noise(100)) * np.linspace(2, 0, 100)
     said = track(measured(values), HORIZON)
-    lower, _ = bands(said, range(60, 100))
+    lower, _ = bands(said)
     assert np.nanmin(said.paths) >= 0.0
     assert np.nanmin(lower) >= 0.0
