@@ -187,4 +187,5 @@ def _write(
 def _bar(title: str, shown: bool) -> Iterator[Callable[[float], object]]:  # noqa: FBT001
     shape = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}"
     with tqdm(total=1.0, desc=title, bar_format=shape, disable=not shown) as bar:
-        yield bar.update
+        # The shares are rounded, and their sum may lie a hair beyond the whole.
+        yield lambda share: bar.update(min(share, 1.0 - bar.n))
