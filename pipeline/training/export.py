@@ -4,25 +4,24 @@ FOLDER holds a fine-tuned BERT (model.safetensors and config.json of a transform
 BertModel), its linear heads (heads.safetensors, heads.json) and its tokenizer.json.
 OUTPUT gets lower.onnx, the embeddings and first layers, and upper.onnx, all others,
 both int8; emotions.npz, the heads; heads.json and tokenizer.json. The same FOLDER gives
-the same files, byte for byte, with the same release of onnxruntime.
+the same files, byte for byte.
 """
 
 import argparse
 import json
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.numpy import load_file
+from tokenizers import Tokenizer
 
-from pipeline.training.bert_graph import Shape, build
+from pipeline.training.bert_graph import Array, Shape, build, products
+from pipeline.training.rounding import Range, ranges
 
-QUANTISED = ("MatMul", "Attention", "Gather")
 LOWER = 3
 """Layers of lower.onnx: as many as tell most clear texts from the others."""
 
@@ -31,13 +30,10 @@ def export(folder: Path, output: Path, *, int8: bool = True) -> list[Path]:
     """Write the models and their other files into `output`; the paths of the models."""
     output.mkdir(parents=True, exist_ok=True)
     models = []
-    for name, model in _models(folder):
+    for name, model in _models(folder, int8=int8):
         onnx.checker.check_model(model)
         models.append(output / name)
-        if int8:
-            _quantise(model, models[-1])
-        else:
-            onnx.save_model(model, models[-1])
+        onnx.save_model(model, models[-1])
     heads = load_file(folder / "heads.safetensors")
     np.savez(output / "emotions.npz", weight=heads["weight"], bias=heads["bias"])
     for name in ("tokenizer.json", "heads.json"):
@@ -45,7 +41,7 @@ def export(folder: Path, output: Path, *, int8: bool = True) -> list[Path]:
     return models
 
 
-def _models(folder: Path) -> Iterator[tuple[str, onnx.ModelProto]]:
+def _models(folder: Path, *, int8: bool) -> Iterator[tuple[str, onnx.ModelProto]]:
     """Both parts of the encoder, or the only one of few layers."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     shape = Shape(
@@ -54,26 +50,21 @@ def _models(folder: Path) -> Iterator[tuple[str, onnx.ModelProto]]:
         epsilon=config["layer_norm_eps"],
     )
     weights = load_file(folder / "model.safetensors")
+    found = _ranges(folder, shape, weights) if int8 else None
     cut = min(LOWER, shape.layers)
-    yield "lower.onnx", build(shape, weights, range(cut))
+    yield "lower.onnx", build(shape, weights, range(cut), found)
     if cut < shape.layers:
-        yield "upper.onnx", build(shape, weights, range(cut, shape.layers))
+        yield "upper.onnx", build(shape, weights, range(cut, shape.layers), found)
 
 
-def _quantise(model: onnx.ModelProto, path: Path) -> None:
-    """Weights to int8, a scale a column; 7 bits of them, for CPUs without VNNI."""
-    with tempfile.TemporaryDirectory() as scratch:
-        whole = Path(scratch) / "model.onnx"
-        onnx.save_model(model, whole)
-        quantize_dynamic(
-            whole,
-            path,
-            op_types_to_quantize=list(QUANTISED),
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
+def _ranges(
+    folder: Path, shape: Shape, weights: Mapping[str, Array]
+) -> dict[str, Range]:
+    """Where numbers lie that enter the products of the whole encoder."""
+    frame = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("").ids
+    vocabulary = len(weights["embeddings.word_embeddings.weight"])
+    whole = build(shape, weights, range(shape.layers))
+    return ranges(whole, products(whole), vocabulary, frame)
 
 
 def main() -> int:
