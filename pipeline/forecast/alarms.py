@@ -2,30 +2,31 @@
 
 High is above the mean plus one standard deviation of the 90 days up to the origin.
 Each model's past errors, laid as whole paths over its present forecast, say how often
-that would come true; a small regression on the past blends what the models say and
-calibrates it. All of it is a function of the days up to the origin.
+that would come true. What the combination says is weighed with how the last days stand,
+as learnt from many series (`benchmarks/alarms.py`), and calibrated on the series' own
+past. All of it is a function of the days up to the origin.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from pipeline.forecast import combination
 from pipeline.forecast.backtest import WINDOW, Track, refit_days
+from pipeline.forecast.recent import LEVEL_DAYS, recent
 from pipeline.forecast.series import MIN_KNOWN, Array, ratio
 from pipeline.forecast.skill import beats
 
-LEVEL_DAYS = 90
-FOLLOWING = ("last day", "7-day mean", "ETS")
-"""Models that follow the newest days; the others speak only where the past says so."""
+WEIGHTS = (-0.55, 0.70, 0.11, -0.17, 0.25, 3.33, 0.52)
+"""Of 1, the combination's log-odds and the columns of `recent`; learnt from the daily
+shares of emotional tweets of 16 countries and regions by `benchmarks/alarms.py`."""
 
 _TOLERANCE = 1e-9
-_FEWEST = 28
 _FEWEST_WEEKS = 12
 _YOUNG_BAR = 0.9
 _YEAR = 365
-_PRIOR_PRECISION = 16.0
+_CALIBRATION_PRECISION = (16.0, 64.0)
 _NEWTON_STEPS = 25
 
 
@@ -57,8 +58,9 @@ def odds(track: Track) -> Odds:
             for error, path in zip(track.errors(), paths, strict=True)
         ]
     )
-    blend = blended(by_model, came, track.names, track.horizon)
-    return Odds(level, came, by_model, blend)
+    said = by_model[track.names.index(combination.NAME)]
+    chances = calibrated(weighed(said, recent(track.values)), came, track.horizon)
+    return Odds(level, came, by_model, chances)
 
 
 def levels(values: Array) -> Array:
@@ -111,38 +113,43 @@ def path_chances(errors: Array, paths: Array, levels: Array) -> Array:
     return result
 
 
-def blended(
-    chances: Array, outcomes: Array, names: Sequence[str], horizon: int
-) -> Array:
-    """One calibrated probability a day from those of all the models, shape (days,).
-
-    A logistic regression on the models' log-odds. It starts from the plain average of
-    `FOLLOWING` and moves away only as far as past outcomes demand, so that it holds
-    also for what was never seen before. Outcomes of neighbouring days overlap and
-    count accordingly.
+def weighed(chances: Array, recent: Array) -> Array:
+    """Probabilities that also know how the last days stand, shape (days,).
 
     Args:
-        chances: shape (models, days).
-        outcomes: shape (days,).
-        names: of the models.
-        horizon: days ahead.
+        chances: of the combination, shape (days,).
+        recent: shape (days, columns of `recent`).
     """
-    days = chances.shape[1]
-    inputs = np.vstack([np.ones(days), np.log(chances / (1.0 - chances))]).T
-    usable = np.isfinite(inputs).all(axis=1)
+    inputs = np.column_stack([np.ones(chances.size), _log_odds(chances), recent])
+    # Not a matrix product: its last digits depend on the number of rows.
+    return _logistic((inputs * WEIGHTS).sum(axis=1))
+
+
+def calibrated(chances: Array, outcomes: Array, horizon: int) -> Array:
+    """Probabilities as often true as they say, shape (days,).
+
+    Logistic calibration: an offset and a slope of the log-odds, moved only as far as
+    past outcomes demand. Those of neighbouring days overlap and count accordingly.
+
+    Args:
+        chances: shape (days,).
+        outcomes: shape (days,).
+        horizon: days ahead.
+
+    Source: J. C. Platt, "Probabilistic outputs for support vector machines" (1999).
+    """
+    days = chances.size
+    inputs = np.column_stack([np.ones(days), _log_odds(chances)])
+    usable = np.isfinite(chances)
     result = np.full(days, np.nan)
     if not usable.any():
         return result
     first = int(np.argmax(usable))
-    following = np.array([0.0, *(name in FOLLOWING for name in names)])
-    prior = following / following.sum()
     for begin, end in pairwise([*refit_days(first, days), days]):
-        past = slice(max(0, begin + 1 - horizon - WINDOW), begin + 1 - horizon)
+        ended = _ended(begin, horizon)
+        past = slice(max(0, ended - WINDOW), ended)
         known = usable[past] & np.isfinite(outcomes[past])
-        weights = _weights(
-            inputs[past][known], outcomes[past][known], prior, 1.0 / horizon
-        )
-        # Not a matrix product: its last digits depend on the number of rows.
+        weights = _weights(inputs[past][known], outcomes[past][known], 1.0 / horizon)
         result[begin:end] = _logistic((inputs[begin:end] * weights).sum(axis=1))
     return result
 
@@ -159,7 +166,7 @@ def base_rates(outcomes: Array, horizon: int) -> Array:
 
 def proven(chances: Array, outcomes: Array, horizon: int, origin: int) -> bool:
     """Whether the probabilities known by an origin beat the base rate (Brier score)."""
-    past = slice(max(0, origin + 1 - horizon - WINDOW), max(0, origin + 1 - horizon))
+    past = slice(0, _ended(origin, horizon))
     base = base_rates(outcomes, horizon)[past]
     came = outcomes[past]
     advantage = (base - came) ** 2 - (chances[past] - came) ** 2
@@ -171,22 +178,38 @@ def rings(
 ) -> tuple[bool, bool]:
     """Whether an alarm is raised at an origin, and whether its record is proven.
 
-    With a proven record it is raised as soon as a high day is more likely than not.
-    Without one, the probability must also be among the highest tenth of the last
-    year's: the level is passed in most weeks of mere noise, and nobody listens to an
-    alarm that always rings.
+    With a proven record it is raised from that probability on that would have served
+    best. A record long enough to prove something that proves nothing is no skill, and
+    raises no alarm. One too short to judge raises it when it is almost sure.
     """
-    skill = proven(chances, outcomes, horizon, origin)
-    past = chances[max(0, origin - _YEAR) : origin]
-    bar = 0.5 if skill else _unproven_bar(past)
-    return bool(chances[origin] >= bar), skill
+    past = slice(0, _ended(origin, horizon))
+    known = np.isfinite(chances[past]) & np.isfinite(outcomes[past])
+    if proven(chances, outcomes, horizon, origin):
+        bar = best_bar(chances[past][known], outcomes[past][known])
+        return bool(chances[origin] >= bar), True
+    young = int(known.sum()) < _FEWEST_WEEKS * horizon
+    return bool(young and chances[origin] >= _YOUNG_BAR), False
 
 
-def _unproven_bar(past: Array) -> float:
-    past = past[np.isfinite(past)]
-    if past.size < _FEWEST:
-        return _YOUNG_BAR
-    return max(0.5, float(np.quantile(past, 0.9)))
+def best_bar(chances: Array, outcomes: Array) -> float:
+    """The probability from which an alarm pays: half the best F1 there could be.
+
+    Args:
+        chances: known ones, shape (days,).
+        outcomes: of the same days.
+
+    Source: Z. C. Lipton, C. Elkan, B. Naryanaswamy, "Optimal thresholding of
+    classifiers to maximize F1 measure", ECML PKDD 2014.
+    """
+    falling = np.argsort(-chances, kind="stable")
+    hits = np.cumsum(outcomes[falling])
+    f1 = 2 * hits / (np.arange(1, hits.size + 1) + max(1.0, hits[-1]))
+    return float(f1.max()) / 2
+
+
+def _ended(origin: int, horizon: int) -> int:
+    """How many days there are whose horizon lies before the end of the origin."""
+    return max(0, origin + 1 - horizon)
 
 
 def _level(recent: Array) -> float:
@@ -204,10 +227,9 @@ def _whole_paths(errors: Array) -> Array:
     return paths
 
 
-def _weights(inputs: Array, outcomes: Array, prior: Array, each: float) -> Array:
-    """Penalised logistic regression by Newton's method, shape (1 + models,)."""
-    precision = np.full(prior.size, _PRIOR_PRECISION)
-    precision[0] = 1.0
+def _weights(inputs: Array, outcomes: Array, each: float) -> Array:
+    """Penalised logistic regression by Newton's method: offset and slope."""
+    prior, precision = np.array([0.0, 1.0]), np.array(_CALIBRATION_PRECISION)
 
     def loss(weights: Array) -> float:
         log_odds = inputs @ weights
@@ -221,11 +243,15 @@ def _weights(inputs: Array, outcomes: Array, prior: Array, each: float) -> Array
         curvature = each * (inputs.T * (chance * (1 - chance))) @ inputs
         step = np.linalg.solve(curvature + np.diag(precision), slope)
         while np.abs(step).max() > _TOLERANCE and loss(weights + step) > loss(weights):
-            step = step / 2  # too far: the loss is flat where the models boast
+            step = step / 2  # too far: the loss is flat where much is almost sure
         if np.abs(step).max() <= _TOLERANCE:
             break
         weights = weights + step
     return weights
+
+
+def _log_odds(chances: Array) -> Array:
+    return np.asarray(np.log(chances / (1.0 - chances)))
 
 
 def _logistic(log_odds: Array) -> Array:

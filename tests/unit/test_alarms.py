@@ -5,16 +5,18 @@ import pytest
 
 from pipeline.forecast.alarms import (
     base_rates,
-    blended,
+    best_bar,
+    calibrated,
     levels,
     outcomes,
     path_chances,
     proven,
     rings,
+    weighed,
 )
+from pipeline.forecast.recent import recent
 from pipeline.forecast.series import Array
 
-NAMES = ("last day", "7-day mean", "ETS")
 HORIZON = 7
 
 
@@ -73,23 +75,44 @@ def test_without_any_past_the_chance_is_even() -> None:
     assert chance.tolist() == [0.5] * 9
 
 
-def test_the_blend_starts_from_the_average_of_those_that_follow() -> None:
-    chances = np.full((4, 3), 0.8)
-    chances[3] = 0.001
-    blend = blended(chances, np.full(3, np.nan), (*NAMES, "mean"), HORIZON)
-    np.testing.assert_allclose(blend, 0.8)
+def test_more_chance_by_the_model_is_more_chance_in_all() -> None:
+    said = weighed(np.array([0.1, 0.5, 0.9]), np.zeros((3, 5)))
+    assert said[0] < said[1] < said[2]
 
 
-def test_the_blend_learns_what_overconfident_models_are_worth() -> None:
-    came = (random(600) < 0.5).astype(float)
-    boasts = np.where(random(600, 1) < 0.5, 0.99, 0.01)
-    blend = blended(np.array([boasts] * 3), came, NAMES, HORIZON)
-    assert np.abs(blend[-100:] - 0.5).max() < 0.2
+def test_a_high_month_makes_a_high_day_likelier() -> None:
+    """The model may say the same: what follows a high month is known from others."""
+    low, high = random(120), random(120)
+    low[-28:] -= 1.0
+    high[-28:] += 1.0
+    days = np.array([recent(low)[-1], recent(high)[-1]])
+    said = weighed(np.array([0.4, 0.4]), days)
+    assert said[0] < said[1]
 
 
-def test_without_any_chance_there_is_no_blend() -> None:
-    chances = np.full((3, 5), np.nan)
-    assert np.isnan(blended(chances, np.zeros(5), NAMES, HORIZON)).all()
+def test_without_a_past_a_chance_is_taken_as_it_is() -> None:
+    chances = np.array([0.2, 0.8, 0.8])
+    stays = calibrated(chances, np.full(3, np.nan), HORIZON)
+    np.testing.assert_allclose(stays, chances)
+
+
+def test_calibration_learns_what_boasts_are_worth() -> None:
+    came = (random(800) < 0.5).astype(float)
+    boasts = np.where(random(800, 1) < 0.5, 0.99, 0.01)
+    assert np.abs(calibrated(boasts, came, HORIZON)[-100:] - 0.5).max() < 0.25
+
+
+def test_calibration_knows_only_outcomes_of_the_past() -> None:
+    chances = 0.1 + 0.8 * random(200)
+    came = (random(200, 1) < 0.5).astype(float)
+    later = came.copy()
+    later[150 - HORIZON + 1 :] = 1.0 - later[150 - HORIZON + 1 :]
+    before = calibrated(chances, came, HORIZON)[:151]
+    assert calibrated(chances, later, HORIZON)[:151].tolist() == before.tolist()
+
+
+def test_without_any_chance_there_is_none_calibrated() -> None:
+    assert np.isnan(calibrated(np.full(5, np.nan), np.zeros(5), HORIZON)).all()
 
 
 def test_the_base_rate_counts_only_what_has_come_true() -> None:
@@ -109,7 +132,13 @@ def test_twelve_weeks_must_have_passed_before_anything_is_proven() -> None:
     assert not proven(prophet, came, HORIZON, 80)
 
 
-def test_a_proven_alarm_rings_when_a_high_day_is_more_likely_than_not() -> None:
+def test_the_best_bar_is_half_the_best_f1() -> None:
+    chances = np.array([0.9, 0.8, 0.3, 0.2])
+    assert best_bar(chances, np.array([1.0, 1, 0, 0])) == pytest.approx(1.0 / 2)
+    assert best_bar(chances, np.array([1.0, 0, 1, 0])) == pytest.approx(0.8 / 2)
+
+
+def test_a_proven_alarm_rings_from_the_best_bar_of_its_past_on() -> None:
     came = (random(400) < 0.5).astype(float)
     prophet = np.where(came == 1, 0.8, 0.2)
     prophet[398:] = [0.51, 0.49]
@@ -117,12 +146,12 @@ def test_a_proven_alarm_rings_when_a_high_day_is_more_likely_than_not() -> None:
     assert rings(prophet, came, HORIZON, 399) == (False, True)
 
 
-def test_an_unproven_alarm_rings_only_for_the_unusual() -> None:
+def test_an_alarm_with_no_skill_is_never_raised() -> None:
     """Seven weeks in ten hold a high day of mere noise; that is no news."""
     came = (random(400) < 0.7).astype(float)
-    guesses = 0.6 + 0.2 * random(400, 1)
-    rang = [rings(guesses, came, HORIZON, day)[0] for day in range(100, 400)]
-    assert 0.03 < np.mean(rang) < 0.2
+    guesses = 0.6 + 0.39 * random(400, 1)
+    said = [rings(guesses, came, HORIZON, day) for day in range(100, 400)]
+    assert set(said) == {(False, False)}
 
 
 def test_a_young_alarm_rings_only_when_almost_sure() -> None:
