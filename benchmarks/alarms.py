@@ -4,7 +4,7 @@ Learns from the daily shares of emotional tweets by country, each but its last 2
 how much the combination's probability and the last days say of the next seven. Printed:
 the weights from all countries (`pipeline.forecast.alarms.WEIGHTS`), and for each half
 of the countries the Brier skill and AUC of the weights learnt from the other half, over
-the last 240 origins. Four minutes on one core.
+the last 240 origins. Two minutes on one core.
 
     uv run --no-project --with . benchmarks/alarms.py
 """

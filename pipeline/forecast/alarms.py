@@ -18,7 +18,7 @@ from pipeline.forecast.recent import LEVEL_DAYS, recent
 from pipeline.forecast.series import MIN_KNOWN, Array, ratio
 from pipeline.forecast.skill import beats
 
-WEIGHTS = (-0.55, 0.70, 0.11, -0.17, 0.25, 3.33, 0.52)
+WEIGHTS = (-0.72, 0.68, 0.12, -0.14, 0.25, 4.7, 0.5)
 """Of 1, the combination's log-odds and the columns of `recent`; learnt from the daily
 shares of emotional tweets of 16 countries and regions by `benchmarks/alarms.py`."""
 
@@ -98,14 +98,17 @@ def path_chances(errors: Array, paths: Array, levels: Array) -> Array:
     Args:
         errors: the model's errors by target day, shape (days, horizon).
         paths: its expected values, shape (days, horizon), on the same scale.
-        levels: what counts as high, shape (days,), on the same scale.
+        levels: what counts as high, on the same scale, shape (days,) or, for each day
+            ahead its own, (days, horizon); NaN: never high.
     """
     days, horizon = paths.shape
+    levels = levels.reshape(days, -1)
     whole = _whole_paths(errors)
     origins = np.flatnonzero(np.isfinite(whole).all(axis=1))
     above = levels + _TOLERANCE * (1.0 + np.abs(levels))
     result = np.full(days, np.nan)
-    for day in np.flatnonzero(np.isfinite(levels) & np.isfinite(paths[:, 0])):
+    asked = np.isfinite(levels).any(axis=1)
+    for day in np.flatnonzero(asked & np.isfinite(paths[:, 0])):
         known = int(np.searchsorted(origins, day - horizon, side="right"))
         past = whole[origins[max(0, known - _YEAR) : known]]
         high = int((paths[day] + past > above[day]).any(axis=1).sum())
