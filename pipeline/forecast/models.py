@@ -14,15 +14,15 @@ from typing import Protocol
 import numpy as np
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
+from pipeline.forecast.arima import Arima
+from pipeline.forecast.even import SEASONAL_FROM, WEEK, evened
 from pipeline.forecast.ridge import Ridge
 from pipeline.forecast.scale import Scale
 from pipeline.forecast.series import Array
+from pipeline.forecast.theta import Theta
 
-WEEK = 7
 MEMORY = 730
 """Days that a fit looks back on: older ones speak of another time."""
-
-_SEASONAL_FROM = 4 * WEEK
 
 
 class Model(Protocol):
@@ -227,15 +227,10 @@ class Ets:
 
     def fit(self, history: Array) -> None:
         """Choose shape and parameters on the last `MEMORY` days up to a known one."""
-        newest = int(np.flatnonzero(np.isfinite(history))[-1])
-        scaled = self._scale.forward(history[: newest + 1][-MEMORY:])
-        known = np.flatnonzero(np.isfinite(scaled))
-        days = np.arange(known[0], scaled.size)
-        filled = np.interp(days, known, scaled[known])
-        self._centre = float(filled.mean())
-        self._unit = _spread(filled)
-        self._state = _estimated((filled - self._centre) / self._unit)
-        for _ in range(newest + 1, history.size):
+        even = evened(self._scale.forward(history), MEMORY)
+        self._centre, self._unit = even.centre, even.unit
+        self._state = _estimated(even.values)
+        for _ in range(even.silent):
             self._state.update(math.nan)
 
     def update(self, value: float) -> None:
@@ -251,20 +246,8 @@ class Ets:
 
 def all_models(scale: Scale) -> Sequence[Model]:
     """Every model that competes for a series on `scale`."""
-    return (
-        LastDay(),
-        LastWeek(),
-        WeekMean(),
-        Mean(),
-        Drift(),
-        Ets(scale),
-        Ridge(scale),
-    )
-
-
-def _spread(values: Array) -> float:
-    spread = float(values.std())
-    return spread if spread > 1e-9 * (1.0 + float(np.abs(values).max())) else 1.0
+    naive = (LastDay(), LastWeek(), WeekMean(), Mean(), Drift())
+    return (*naive, Ets(scale), Theta(scale), Arima(scale), Ridge(scale))
 
 
 def _estimated(values: Array) -> _Smoothing:
@@ -274,7 +257,7 @@ def _estimated(values: Array) -> _Smoothing:
         plain.update(value)
     if not values.any():
         return plain
-    seasons = (False, True) if values.size >= _SEASONAL_FROM else (False,)
+    seasons = (False, True) if values.size >= SEASONAL_FROM else (False,)
     fits = [
         _fit_shape(values, trend=trend, seasonal=seasonal)
         for seasonal in seasons

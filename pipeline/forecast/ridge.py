@@ -22,15 +22,15 @@ _RATES = np.array([0.1, 0.03, 0.01])
 """Of the smoothed levels that the series may return to."""
 
 _YEARS = np.arange(1, 8)
-_AROUND = (364.0, 365.25)
-"""Days in a year of whole weeks, and in one of the calendar, for holidays."""
+_AROUND = (364.0, 365.25, 357.0, 371.0)
+"""Days in a year: of whole weeks, of the calendar, and for what moves by a week."""
 
-_PENALTY = 25.0
+_PENALTY = 10.0
 _WEEKDAYS = 0.3 * (np.eye(_WEEK) - 1.0 / _WEEK)
 _FARTHEST = 8.0
 """Units: one enormous day would decide all coefficients."""
 
-_HUBER = 1.345 * 1.4826
+_HUBER = 2.0 * 1.4826
 _STEPS = 5
 _TOLERANCE = 1e-9
 
@@ -135,7 +135,7 @@ class _Days:
     def past_years(self, origins: Positions, ahead: Positions) -> Array:
         """How far past years' same days lay above the week before their origin.
 
-        Shrunk means over the years there are, shape (origins or ahead, 2).
+        Shrunk means over the years there are, shape (origins or ahead, 4).
         """
         columns = []
         for length in _AROUND:

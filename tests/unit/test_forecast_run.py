@@ -98,7 +98,15 @@ def test_the_record_has_a_row_for_what_was_published_and_one_a_model(
     calm: Forecasts,
 ) -> None:
     names = [row.model for row in calm.backtests]
-    assert names == ["published", *NAIVE, "ETS", "ridge", "combination"]
+    assert names == [
+        "published",
+        *NAIVE,
+        "ETS",
+        "Theta",
+        "ARIMA",
+        "ridge",
+        "combination",
+    ]
     assert [row.model for row in calm.backtests if row.chosen] == [
         calm.forecasts[-1].model
     ]

@@ -14,7 +14,7 @@ FORTNIGHT = np.arange(14.0)
 
 def forecast(model: models.Model, history: Array, horizon: int = 3) -> list[float]:
     model.fit(history)
-    return model.forecast(horizon).tolist()
+    return list(model.forecast(horizon).tolist())
 
 
 def series(days: int, *, seasonal: bool) -> Array:

@@ -1,0 +1,74 @@
+"""The theta method: exponential smoothing with half of the trend line's slope."""
+
+import math
+import warnings
+
+import numpy as np
+from scipy.signal import lfilter
+from statsmodels.tsa.forecasting.theta import ThetaModel
+
+from pipeline.forecast.even import WEEK, evened
+from pipeline.forecast.scale import Scale
+from pipeline.forecast.series import Array
+
+MEMORY = 730
+"""Days that a fit looks back on."""
+
+_DIFFERENCE = 1e-9
+
+
+class Theta:
+    """Half a trend line, half a smoothed level, and the weekday.
+
+    Sources: V. Assimakopoulos and K. Nikolopoulos, "The theta model", International
+    Journal of Forecasting 16 (2000); as smoothing with drift: R. J. Hyndman and
+    B. Billah, "Unmasking the theta method", ibid. 19 (2003). statsmodels estimates it.
+    """
+
+    name = "Theta"
+    naive = False
+
+    def __init__(self, scale: Scale) -> None:
+        self._scale = scale
+
+    def fit(self, history: Array) -> None:
+        """Find the weekly pattern, then the slope and the rate of smoothing."""
+        even = evened(self._scale.forward(history), MEMORY)
+        self._centre, self._unit, self._week = even.centre, even.unit, even.week()
+        self._day = even.values.size
+        calm = even.values - np.resize(self._week, self._day)
+        self._slope, self._rate = _estimated(calm)
+        decay = 1.0 - self._rate
+        start = [decay * calm[0]]
+        smoothed, _ = lfilter([self._rate], [1.0, -decay], calm, zi=start)
+        self._level = float(smoothed[-1])
+        for _ in range(even.silent):
+            self.update(math.nan)
+
+    def update(self, value: float) -> None:
+        """Smooth the next day in; over an unknown one the level stays."""
+        scaled = float(self._scale.forward(np.array(value)) - self._centre)
+        calm = scaled / self._unit - self._week[self._day % WEEK]
+        if not math.isnan(calm):
+            self._level += self._rate * (calm - self._level)
+        self._day += 1
+
+    def forecast(self, horizon: int) -> Array:
+        """The expected path, back from the scale (so a median rather than a mean)."""
+        behind = (1.0 - (1.0 - self._rate) ** self._day) / self._rate
+        line = self._slope / 2.0 * (np.arange(horizon) + behind)
+        week = self._week[(self._day + np.arange(horizon)) % WEEK]
+        path = self._level + line + week
+        return self._scale.back(self._centre + self._unit * path)
+
+
+def _estimated(calm: Array) -> tuple[float, float]:
+    """Slope a day, and rate of smoothing; none and a tenth where days do not differ."""
+    if np.abs(calm - calm.mean()).max() < _DIFFERENCE:
+        return 0.0, 0.1
+    with warnings.catch_warnings():
+        # A search that ends early still leaves a rate, and the past judges it.
+        warnings.simplefilter("ignore")
+        found = ThetaModel(calm, period=WEEK, deseasonalize=False).fit().params
+    slope, rate = float(found["b0"]), float(found["alpha"])
+    return (slope, min(max(rate, 0.01), 1.0)) if math.isfinite(rate) else (0.0, 0.1)
