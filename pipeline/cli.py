@@ -478,6 +478,7 @@ def _add_backtest(commands: Any) -> None:
     parser.add_argument("--horizon", type=int, default=7, metavar="DAYS")
     parser.add_argument("--days", type=int, default=240, help="origins to go back")
     parser.add_argument("--output", type=Path, metavar="F.jsonl")
+    parser.add_argument("--plot", type=Path, metavar="F.svg", help="a picture of it")
     _with_json(parser)
 
 
@@ -489,6 +490,7 @@ def _backtest(given: argparse.Namespace) -> int:
         horizon=given.horizon,
         days=given.days,
         output=given.output,
+        plot=given.plot,
         show_progress=sys.stderr.isatty(),
     )
     print(msgspec.json.encode(summary).decode() if given.json else render(summary))

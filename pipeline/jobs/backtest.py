@@ -10,6 +10,7 @@ import structlog
 from tqdm import tqdm
 
 from pipeline.errors import InputError
+from pipeline.forecast.chart import chart
 from pipeline.forecast.run import Alarm, Backtest, Forecast, Forecasts, forecast_series
 from pipeline.forecast.series import MIN_KNOWN, Series, read_csv
 
@@ -50,12 +51,13 @@ class _AlarmLine(msgspec.Struct, frozen=True):
     alarm: bool
 
 
-def backtest(
+def backtest(  # noqa: PLR0913 - what the command can be asked for
     series_csv: Path,
     *,
     horizon: int,
     days: int,
     output: Path | None,
+    plot: Path | None = None,
     show_progress: bool,
 ) -> BacktestSummary:
     """Forecast from each of the last days whose future the series holds.
@@ -65,14 +67,16 @@ def backtest(
         horizon: days ahead.
         days: origins; fewer where the series is too short for as many.
         output: JSON lines of forecasts and alarms, if wanted.
+        plot: a picture of them as SVG, if wanted.
         show_progress: draw a bar on the terminal.
 
     Raises:
         InputError: the series cannot be used, or the output cannot be written.
     """
     _check_arguments(horizon, days)
-    if output is not None and output.resolve() == series_csv.resolve():
-        raise InputError(f"{output} is the series itself: write to another file")
+    for path in (output, plot):
+        if path is not None and path.resolve() == series_csv.resolve():
+            raise InputError(f"{path} is the series itself: write to another file")
     series = read_csv(series_csv)
     _check_length(series, horizon)
     with _bar(series.title, show_progress) as progress:
@@ -86,22 +90,19 @@ def backtest(
         )
     last = series.day(series.values.size - 1 - horizon)
     forecasts = [row for row in found.forecasts if row.origin <= last]
-    alarms = [row for row in found.alarms if row.origin <= last]
+    alarms = [row for row in found.alarms if row.kind == "level" and row.origin <= last]
+    summary = _summary(series, horizon, found, forecasts)
     if output is not None:
-        _write(output, forecasts, alarms)
+        _write(output, _lines(forecasts, alarms))
+    if plot is not None:
+        _write(plot, chart(series, found, _caption(summary)).encode())
     if not show_progress:
         log.info("backtest-finished", series=series.title, forecasts=len(forecasts))
-    return _summary(series, horizon, found, forecasts)
+    return summary
 
 
 def render(summary: BacktestSummary) -> str:
     """The summary as a person reads it."""
-    verdict = (
-        f"Skill: {summary.model} beats the best naive method."
-        if summary.skill
-        else f"No skill: no model beats the naive methods; {summary.model} is shown."
-    )
-    alarm = "beats" if summary.alarm_skill else "does not beat"
     lines = "\n".join(_line(record) for record in summary.records)
     return f"""\
 {summary.series}: {summary.horizon} days ahead, from {summary.origins} origins, \
@@ -110,8 +111,43 @@ def render(summary: BacktestSummary) -> str:
                MASE  in 80 %  precision  recall  Brier skill
 {lines}
 
-{verdict}
-The alarm's probability {alarm} the base rate."""
+{_verdict(summary)}
+{_alarm_verdict(summary)}"""
+
+
+def _verdict(summary: BacktestSummary) -> str:
+    if summary.skill:
+        return f"Skill: {summary.model} beats the best naive method."
+    return f"No skill: no model beats the naive methods; {summary.model} is shown."
+
+
+def _alarm_verdict(summary: BacktestSummary) -> str:
+    alarm = "beats" if summary.alarm_skill else "does not beat"
+    return f"The alarm's probability {alarm} the base rate."
+
+
+def _caption(summary: BacktestSummary) -> list[str]:
+    """The track record in two lines."""
+    record = summary.records[0]
+
+    def told(name: str, value: float | None) -> str:
+        return f"{name} {'-' if value is None else format(value, '.2f')}"
+
+    forecast = ", ".join(
+        [told("MASE", record.mase), told("share in the 80 % interval", record.coverage)]
+    )
+    alarm = ", ".join(
+        [
+            told("precision", record.alarm_precision),
+            told("recall", record.alarm_recall),
+            told("Brier skill", record.brier_skill),
+        ]
+    )
+    ahead = f"{summary.origins} origins, {summary.horizon} days ahead."
+    return [
+        f"{ahead} Forecast: {forecast}. {_verdict(summary)}",
+        f"Alarm: {alarm}. {_alarm_verdict(summary)}",
+    ]
 
 
 def _line(record: Backtest) -> str:
@@ -150,7 +186,14 @@ def _summary(
     series: Series, horizon: int, found: Forecasts, forecasts: Sequence[Forecast]
 ) -> BacktestSummary:
     last = forecasts[-1]
-    alarm = next((row for row in found.alarms if row.origin == last.origin), None)
+    alarm = next(
+        (
+            row
+            for row in found.alarms
+            if row.kind == "level" and row.origin == last.origin
+        ),
+        None,
+    )
     return BacktestSummary(
         series=series.title,
         first_origin=forecasts[0].origin,
@@ -164,9 +207,7 @@ def _summary(
     )
 
 
-def _write(
-    output: Path, forecasts: Sequence[Forecast], alarms: Sequence[Alarm]
-) -> None:
+def _lines(forecasts: Sequence[Forecast], alarms: Sequence[Alarm]) -> bytes:
     encode = msgspec.json.Encoder().encode
     lines = [
         *(
@@ -175,11 +216,15 @@ def _write(
         ),
         *(_AlarmLine(row.origin, row.probability, row.alarm) for row in alarms),
     ]
+    return b"".join(encode(line) + b"\n" for line in lines)
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
-        output.write_bytes(b"".join(encode(line) + b"\n" for line in lines))
+        path.write_bytes(content)
     except OSError as error:
         raise InputError(
-            f"{output} cannot be written ({error.strerror}): choose another path"
+            f"{path} cannot be written ({error.strerror}): choose another path"
         ) from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -97,6 +98,88 @@ def test_what_cannot_be_done_is_refused_in_one_sentence(
     with pytest.raises(InputError, match=fault) as refusal:
         backtest(csv, **(usual | arguments))
     assert "\n" not in str(refusal.value)
+
+
+def test_a_picture_is_drawn_with_the_record_below_it(
+    tmp_path: Path, values: list[float]
+) -> None:
+    csv, plot = write(tmp_path / "S.csv", values), tmp_path / "S.svg"
+    summary = backtest(
+        csv, horizon=7, days=14, output=None, plot=plot, show_progress=False
+    )
+    drawn = plot.read_text(encoding="utf-8")
+    assert drawn.startswith("<svg ")
+    assert "14 origins, 7 days ahead. Forecast: MASE " in drawn
+    assert f"share in the 80 % interval {summary.records[0].coverage:.2f}" in drawn
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ([], "holds no day"),
+        (["2024-01-01,3"], "has 1 known days: a forecast needs at least 14"),
+        (["2024-01-01,inf"], "2024-01-01 is infinite: correct that day"),
+        (["2024-01-01,3", "2024-01-01,4"], "2024-01-01 more than once"),
+        (["2024-01-01,three"], "line 2: 'three' is no number"),
+        (["1/2/2024,3"], "line 2: '1/2/2024' is no date"),
+        (["2024-01-01,1", "9024-01-01,1"], "correct the mistyped year"),
+        (["2024-01-01,1e99"], "is too large"),
+    ],
+)
+def test_what_is_no_series_is_refused_in_one_sentence(
+    tmp_path: Path, lines: list[str], fault: str
+) -> None:
+    csv = tmp_path / "S.csv"
+    csv.write_text("\n".join(["date,value", *lines]))
+    with pytest.raises(InputError, match=fault) as refusal:
+        backtest(csv, horizon=7, days=30, output=None, show_progress=False)
+    assert "\n" not in str(refusal.value)
+
+
+def noise(days: int = 60) -> list[float]:
+    return [float(value) for value in np.random.default_rng(2).normal(50, 5, days)]
+
+
+def gappy() -> list[float]:
+    return [float("nan") if day % 5 == 2 else v for day, v in enumerate(noise())]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [[0.0] * 60, [7.0] * 60, [150 + value for value in noise()], gappy()],
+    ids=["zeros", "equal", "percent above 100", "NaN"],
+)
+def test_an_odd_series_gets_a_sound_answer(tmp_path: Path, odd: list[float]) -> None:
+    csv = write(tmp_path / "S.csv", odd)
+    output, plot = tmp_path / "F.jsonl", tmp_path / "S.svg"
+    summary = backtest(
+        csv, horizon=7, days=14, output=output, plot=plot, show_progress=False
+    )
+    assert summary.origins == 14
+    assert not summary.alarm_skill
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    for line in lines:
+        if "mean" in line:
+            assert line["lower"] <= line["mean"] <= line["upper"]
+            assert np.nanmin(odd) - 50 <= line["mean"] <= np.nanmax(odd) + 50
+        else:
+            assert not line["alarm"]
+    assert "nan" not in plot.read_text().lower()
+
+
+def test_order_and_lines_left_out_do_not_matter(tmp_path: Path) -> None:
+    days = gappy()
+    written = write(tmp_path / "a.csv", days).read_text().splitlines()
+    known = [line for line in written[1:] if not line.endswith("nan")]
+    other = tmp_path / "b.csv"
+    other.write_text("\n".join(["date,value", *reversed(known)]))
+    answers = [
+        backtest(path, horizon=7, days=14, output=None, show_progress=False)
+        for path in (tmp_path / "a.csv", other)
+    ]
+    assert answers[0].records == [
+        msgspec.structs.replace(row, scope="a.csv") for row in answers[1].records
+    ]
 
 
 def test_a_bar_is_drawn_on_a_terminal(

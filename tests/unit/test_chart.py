@@ -1,0 +1,107 @@
+"""The picture of a backtest."""
+
+from datetime import date
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from pipeline.forecast.chart import chart
+from pipeline.forecast.run import Alarm, Forecasts, forecast_series
+from pipeline.forecast.series import Array, Series
+
+START = date(2024, 1, 1)
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def measured(values: Array, title: str = "S.csv") -> Series:
+    return Series(title, "", "", START, np.ones(values.size), values, False)
+
+
+def told(values: Array, days: int = 21) -> Forecasts:
+    return forecast_series(measured(values), horizon=7, backtest_days=days)
+
+
+@pytest.fixture(scope="module")
+def crisis() -> Array:
+    values = 5 + np.random.default_rng(0).normal(size=60)
+    values[45:52] += 10
+    return values
+
+
+@pytest.fixture(scope="module")
+def picture(crisis: Array) -> ET.Element:
+    return ET.fromstring(chart(measured(crisis, "A <&> B"), told(crisis), ["a record"]))
+
+
+def texts(picture: ET.Element) -> list[str]:
+    return [text.text or "" for text in picture.iter(f"{SVG}text")]
+
+
+def test_it_has_the_name_and_the_caption_as_they_are(picture: ET.Element) -> None:
+    assert texts(picture)[0] == "A <&> B"
+    assert texts(picture)[-1] == "a record"
+
+
+def test_each_day_has_one_forecast_and_the_last_goes_beyond_the_end(
+    picture: ET.Element,
+) -> None:
+    """Origins 0, 7, 14 and 21 days before the last day."""
+    assert len(list(picture.iter(f"{SVG}polygon"))) == 4
+    assert len(list(picture.iter(f"{SVG}polyline"))) == 4 + 1
+    assert "2024-02-08 to 2024-03-07" in texts(picture)
+
+
+def test_everything_drawn_lies_within_the_picture(picture: ET.Element) -> None:
+    for line in [*picture.iter(f"{SVG}polyline"), *picture.iter(f"{SVG}polygon")]:
+        points = [point.split(",") for point in line.attrib["points"].split()]
+        for x, y in points:
+            assert 64 <= float(x) <= 940
+            assert 84 <= float(y) <= 330
+
+
+def shaded(found: Forecasts, values: Array) -> int:
+    picture = ET.fromstring(chart(measured(values), found, []))
+    return sum(
+        rect.attrib.get("fill") == "#fbe3c4" for rect in picture.iter(f"{SVG}rect")
+    )
+
+
+def test_periods_are_shaded(crisis: Array) -> None:
+    found = told(crisis)
+    assert found.periods
+    assert shaded(found, crisis) == 1 + len(found.periods)
+
+
+@pytest.mark.parametrize("skill", [True, False])
+def test_only_an_alarm_with_skill_is_red(crisis: Array, *, skill: bool) -> None:
+    alarm = Alarm(
+        scope="",
+        task="",
+        label="",
+        origin=date(2024, 2, 20),
+        threshold=1.0,
+        probability=0.95,
+        alarm=True,
+        skill=skill,
+    )
+    found = told(crisis)
+    found = Forecasts(found.forecasts, [alarm], found.backtests, [])
+    drawn = chart(measured(crisis), found, [])
+    assert drawn.count("#b3261e") == (2 if skill else 1)
+
+
+def test_gaps_stay_gaps_and_single_days_are_dots(crisis: Array) -> None:
+    values = crisis.copy()
+    values[[50, 52]] = np.nan
+    picture = ET.fromstring(chart(measured(values), told(values), []))
+    assert len(list(picture.iter(f"{SVG}circle"))) == 1
+    assert len(list(picture.iter(f"{SVG}polyline"))) == 4 + 2
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0, 1e12])
+def test_equal_days_can_be_drawn(value: float) -> None:
+    values = np.full(40, value)
+    drawn = chart(measured(values), told(values), [])
+    assert "nan" not in drawn.lower()
+    ET.fromstring(drawn)
