@@ -1,4 +1,4 @@
-"""Forecasts beside the loading: series go to a process of their own, rows come back.
+"""Forecasts beside the loading: series go to other processes, rows come back.
 
 What is forecast depends on nothing but the published days of a series, so it does not
 matter how often this is killed and done again.
@@ -7,12 +7,11 @@ matter how often this is killed and done again.
 import hashlib
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from importlib.metadata import version
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import Connection, wait
 
 import msgspec
 import structlog
@@ -24,6 +23,9 @@ from pipeline.warehouse.forecasts import DailyCells, ForecastStore
 
 PATIENCE = 3
 """A series whose forecasts end their process this often is put off."""
+
+WORKERS = min(2, len(os.sched_getaffinity(0)))
+"""Processes that share a round; each holds the models' libraries in memory."""
 
 NICENESS = 5
 """Messages are tagged and loaded first."""
@@ -68,7 +70,8 @@ class Forecasting:
     Args:
         store: where series come from and rows go to.
         settings: how far to look ahead, and back for the track record.
-        forecaster: what forecasts a series; it runs in another process.
+        forecaster: what forecasts a series; it runs in other processes.
+        workers: how many of them share a round.
     """
 
     def __init__(
@@ -76,19 +79,18 @@ class Forecasting:
         store: ForecastStore,
         settings: ForecastSettings,
         forecaster: Forecaster = forecast,
+        workers: int = WORKERS,
     ) -> None:
         self._store = store
         self._settings = settings
         self._forecaster = forecaster
-        self._waiting: list[DailyCells] = []
-        self._failures = 0
-        self._worker: BaseProcess | None = None
-        self._results: Connection | None = None
+        self._number = workers
+        self._workers: list[_Worker] = []
 
     @property
     def busy(self) -> bool:
         """Whether a round is under way."""
-        return bool(self._waiting)
+        return bool(self._workers)
 
     def begin(self, today: date) -> None:
         """Start a round over the series that changed, unless one is under way.
@@ -101,15 +103,19 @@ class Forecasting:
         series = self._store.series(today) if self._settings.enabled else []
         known = self._store.digests()
         self._store.drop_all_but([cells.name for cells in series])
-        self._waiting = [
+        waiting = [
             cells for cells in series if known.get(cells.name) != self._digest(cells)
         ]
-        if self._waiting:
-            log.info("forecasting-started", series=len(self._waiting))
-            self._start_worker()
+        if waiting:
+            log.info("forecasting-started", series=len(waiting))
+            number = min(self._number, len(waiting))
+            shares = [waiting[start::number] for start in range(number)]
+            self._workers = [
+                _Worker(share, self._settings, self._forecaster) for share in shares
+            ]
 
     def collect(self, wait_s: float = 0.0) -> None:
-        """Keep what the worker has finished; replace the worker if it died.
+        """Keep what the workers have finished; replace those that died.
 
         Args:
             wait_s: how long to wait for something to be finished.
@@ -117,52 +123,78 @@ class Forecasting:
         Raises:
             WarehouseError: rows cannot be kept.
         """
-        while self._results is not None and self._results.poll(wait_s):
-            try:
-                rows = self._results.recv()
-            except (EOFError, OSError):  # the worker ended, between or within rows
-                self._replace_worker()
-                return
-            self._keep(rows)
-            wait_s = 0.0
-
-    def stop(self) -> None:
-        """End the worker at once; its work is redone later."""
-        self._waiting = []
-        self._end_worker()
-
-    def _keep(self, rows: Rows) -> None:
-        cells = self._waiting.pop(0)
-        self._failures = 0
-        self._store.keep(cells.name, self._digest(cells), rows)
-        if not self._waiting:
-            self._end_worker()
+        if not self._workers:
+            return
+        wait([worker.results for worker in self._workers], wait_s)
+        for worker in self._workers:
+            for cells, rows in worker.finished():
+                self._store.keep(cells.name, self._digest(cells), rows)
+        self._workers = [worker for worker in self._workers if worker.waiting]
+        if not self.busy:
             log.info("forecasting-finished")
 
-    def _replace_worker(self) -> None:
-        self._end_worker()
-        self._failures += 1
-        if self._failures >= PATIENCE:
-            # Not kept, so it is tried again in the next round.
-            cells = self._waiting.pop(0)
-            log.error("series-not-forecast", series="/".join(cells.name))
-            self._failures = 0
-        if self._waiting:
-            self._start_worker()
-
-    def _start_worker(self) -> None:
-        self._worker, self._results = beside.start(
-            _work, self._waiting, self._settings, self._forecaster
-        )
-
-    def _end_worker(self) -> None:
-        if self._worker is not None and self._results is not None:
-            beside.end(self._worker, self._results)
-        self._worker = self._results = None
+    def stop(self) -> None:
+        """End the workers at once; their work is redone later."""
+        for worker in self._workers:
+            worker.end()
+        self._workers = []
 
     def _digest(self, cells: DailyCells) -> str:
         everything = (cells, self._settings, version("groundswell"))
         return hashlib.sha256(msgspec.json.encode(everything)).hexdigest()
+
+
+class _Worker:
+    """A share of a round's series, and the process that forecasts them in turn."""
+
+    def __init__(
+        self,
+        series: Sequence[DailyCells],
+        settings: ForecastSettings,
+        forecaster: Forecaster,
+    ) -> None:
+        self.waiting = list(series)
+        self._settings = settings
+        self._forecaster = forecaster
+        self._failures = 0
+        self._start()
+
+    def finished(self) -> Iterator[tuple[DailyCells, Rows]]:
+        """The series done since the last call; if the process died, a new one goes on.
+
+        It ends with the last series.
+        """
+        while self.waiting and self.results.poll():
+            try:
+                rows = self.results.recv()
+            except (EOFError, OSError):  # the process ended, between or within rows
+                self._replace()
+                return
+            cells = self.waiting.pop(0)
+            self._failures = 0
+            if not self.waiting:
+                self.end()
+            yield cells, rows
+
+    def end(self) -> None:
+        """End the process at once."""
+        beside.end(self.process, self.results)
+
+    def _replace(self) -> None:
+        self.end()
+        self._failures += 1
+        if self._failures >= PATIENCE:
+            # Not kept, so it is tried again in the next round.
+            cells = self.waiting.pop(0)
+            log.error("series-not-forecast", series="/".join(cells.name))
+            self._failures = 0
+        if self.waiting:
+            self._start()
+
+    def _start(self) -> None:
+        self.process, self.results = beside.start(
+            _work, self.waiting, self._settings, self._forecaster
+        )
 
 
 def _work(

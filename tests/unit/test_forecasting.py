@@ -238,13 +238,24 @@ def test_a_killed_worker_is_replaced_and_its_work_redone(
     warehouse: SmallWarehouse,
 ) -> None:
     load_days(warehouse, 30, NOW - DAY)
-    round_ = Forecasting(store_of(warehouse), ForecastSettings(), slow)
+    round_ = Forecasting(store_of(warehouse), ForecastSettings(), slow, workers=1)
     round_.begin(TODAY)
     for _ in range(2):
-        assert round_._worker is not None
-        assert round_._worker.pid is not None
-        os.kill(round_._worker.pid, signal.SIGKILL)
+        (worker,) = round_._workers
+        assert worker.process.pid is not None
+        os.kill(worker.process.pid, signal.SIGKILL)
         round_.collect(wait_s=5)
+    while round_.busy:
+        round_.collect(wait_s=0.1)
+    assert [row[0] for row in periods(warehouse)] == ["all", "ubuntu", "ubuntu/#ubuntu"]
+
+
+def test_workers_share_a_round(warehouse: SmallWarehouse) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    round_ = Forecasting(store_of(warehouse), ForecastSettings(), slow, workers=8)
+    round_.begin(TODAY)
+    pids = {worker.process.pid for worker in round_._workers}
+    assert len(pids) == 3  # no more than there are series
     while round_.busy:
         round_.collect(wait_s=0.1)
     assert [row[0] for row in periods(warehouse)] == ["all", "ubuntu", "ubuntu/#ubuntu"]
@@ -264,9 +275,9 @@ def test_one_round_is_under_way_at_a_time_and_stops_at_once(
     load_days(warehouse, 30, NOW - DAY)
     round_ = Forecasting(store_of(warehouse), ForecastSettings(), slow)
     round_.begin(TODAY)
-    worker = round_._worker
+    workers = round_._workers
     round_.begin(TODAY)
-    assert round_._worker is worker
+    assert round_._workers is workers
     started = time.monotonic()
     round_.stop()
     assert time.monotonic() - started < 2
@@ -314,7 +325,7 @@ def test_the_worker_sends_the_rows_of_each_series_and_gives_way(
 
 def test_real_forecasts_fit_the_tables(warehouse: SmallWarehouse) -> None:
     days = [TODAY - n * DAY for n in range(90, 0, -1)]
-    marked = [n % 7 for n in range(90)]
+    marked = [float(n % 7) for n in range(90)]
     cells = DailyCells(("all", *ANGER), days, [20] * 90, marked)
     rows = forecast(cells, ForecastSettings(backtest_days=14))
     store_of(warehouse).keep(cells.name, "digest", rows)
