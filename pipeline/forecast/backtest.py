@@ -78,13 +78,13 @@ class Choice:
 def refit_days(first: int, days: int) -> list[int]:
     """The origins at which parameters are learnt anew: rarer as the series grows.
 
-    Every 7 days at first, then whenever a twentieth has come, at least every 28 days.
+    Every 7 days at first, then whenever a tenth has come, at least every 28 days.
     """
     origins = []
     day = first
     while day < days:
         origins.append(day)
-        day += min(max(7, (day + 1) // 20), 28)
+        day += min(max(7, (day + 1) // 10), 28)
     return origins
 
 
