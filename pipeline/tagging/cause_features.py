@@ -4,11 +4,12 @@ The same numbers serve in training and in tagging; a weight for each is all that
 model of spans is made of.
 """
 
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.tagging.cause_words import Ints, Prose
+from pipeline.tagging.cause_words import SIGNS, Ints, Prose
 from pipeline.tagging.encoder import Floats
 
 LONGEST = 32
@@ -50,6 +51,7 @@ _LONG = (8, 12, 16, 24)
 _NEAR = 8
 _SECOND = 2
 _SHORTEST = 3
+_ASKS, _EXCLAIMS = SIGNS.index("?"), SIGNS.index("!")
 
 
 class WordFeatures(NamedTuple):
@@ -85,119 +87,155 @@ def word_features(prose: Prose, spoken: Floats) -> WordFeatures:
         prose: has at least one word.
         spoken: words x `HEADS`.
     """
-    count = len(prose.words)
-    shades, feelings = spoken[:, : len(SHADES)], spoken[:, len(SHADES) : -1]
-    signs = np.array([gap.signs for gap in prose.gaps], dtype=np.float32)
-    edges = np.stack([prose.breaks, prose.pauses], axis=1).astype(np.float32)
-    words = np.zeros((count, _OTHER + 1), dtype=np.float32)
-    columns = [_COLUMNS.get(word, _OTHER) for word in prose.words]
-    words[np.arange(count), columns] = 1
-    sentence = _sentence_features(prose, spoken)[prose.sentences]
-    since, until = _places_in_sentence(prose)
-    near = np.stack([np.minimum(since, _NEAR), since == 1, since == _SECOND], axis=1)
-    close = np.stack(
-        [np.minimum(until, _NEAR), until == 1, since / (since + until)], axis=1
+    shades, feelings = _framed(spoken[:, : len(SHADES)]), spoken[:, len(SHADES) : -1]
+    words = _framed(_known(prose.words))
+    gaps = np.hstack(
+        [prose.signs, prose.breaks[:, np.newaxis], prose.pauses[:, np.newaxis]]
     )
+    sizes = np.bincount(prose.sentences)
+    sentence = _sentence_features(prose, spoken, sizes)[prose.sentences]
+    near, close = _places_in_sentence(prose, sizes)
     return WordFeatures(
-        np.hstack(
+        np.concatenate(
             [
-                shades,
-                _before(shades),
-                signs[:-1],
-                edges[:-1],
-                words,
-                _before(words),
+                shades[1:-1],
+                shades[:-2],
+                gaps[:-1],
+                words[1:-1],
+                words[:-2],
                 near,
                 sentence,
                 feelings,
-            ]
+            ],
+            axis=1,
         ),
-        np.hstack(
+        np.concatenate(
             [
-                shades,
-                _after(shades),
-                signs[1:],
-                edges[1:],
-                words,
-                _after(words),
+                shades[1:-1],
+                shades[2:],
+                gaps[1:],
+                words[1:-1],
+                words[2:],
                 close,
                 feelings,
-            ]
+            ],
+            axis=1,
         ),
-        np.hstack([shades, feelings, sentence, words, spoken[:, -1:]]),
+        np.concatenate(
+            [shades[1:-1], feelings, sentence, words[1:-1], spoken[:, -1:]], axis=1
+        ),
     )
 
 
 def candidates(prose: Prose) -> Candidates:
     """Every run of up to `LONGEST` words."""
     count = len(prose.words)
-    first = np.repeat(np.arange(count), LONGEST)
-    last = first + np.tile(np.arange(LONGEST), count)
-    within = last < count
-    first, last = first[within], last[within]
-    size = (last - first + 1).astype(np.float32)
+    first, last = _runs(count)
+    size = last - first + 1
     crossed = prose.sentences[last] - prose.sentences[first]
-    clauses = np.concatenate([[0], np.cumsum(prose.pauses[:-1])])
-    crossed_clauses = clauses[last + 1] - clauses[first + 1]
-    whole = prose.breaks[first] & prose.breaks[last + 1]
+    clauses = prose.pauses.cumsum()
+    crossed_clauses = clauses[last] - clauses[first]
+    after = last + 1
+    whole = prose.breaks[first] & prose.breaks[after]
     features = [
-        *(size == number for number in range(1, _SIZES + 1)),
-        np.log(size),
-        np.log(size) ** 2 / 4,
-        *(size > number for number in _LONG),
         crossed >= 1,
         crossed > 1,
         whole & (crossed == 0),
         whole,
         size == count,
         np.minimum(crossed_clauses, 4) / 2,
-        prose.pauses[first] & prose.pauses[last + 1],
+        prose.pauses[first] & prose.pauses[after],
         (crossed >= 1) & ~whole,
     ]
-    return Candidates(first, last, np.stack(features, axis=1).astype(np.float32))
+    of_place = np.array(features, dtype=np.float32).T
+    return Candidates(
+        first, last, np.concatenate([_size_features()[size], of_place], axis=1)
+    )
 
 
-def _sentence_features(prose: Prose, spoken: Floats) -> Floats:
+@lru_cache(maxsize=LONGEST)
+def _runs(count: int) -> tuple[Ints, Ints]:
+    """The first and the last word of every run; chats are often of the same length."""
+    first = np.repeat(np.arange(count), LONGEST)
+    last = first + np.tile(np.arange(LONGEST), count)
+    within = last < count
+    return first[within], last[within]
+
+
+@cache
+def _size_features() -> Floats:
+    """What is known of a run by its number of words: that, from 0 on, x features."""
+    size = np.maximum(1, np.arange(LONGEST + 1)).astype(np.float32)
+    features = [
+        *(size == number for number in range(1, _SIZES + 1)),
+        np.log(size),
+        np.log(size) ** 2 / 4,
+        *(size > number for number in _LONG),
+    ]
+    return np.stack(features, axis=1).astype(np.float32)
+
+
+def _known(words: list[str]) -> Floats:
+    """Words x known words, the last of which stands for all others."""
+    known = np.zeros((len(words), _OTHER + 1), dtype=np.float32)
+    known[np.arange(len(words)), [_COLUMNS.get(word, _OTHER) for word in words]] = 1
+    return known
+
+
+def _framed(features: Floats) -> Floats:
+    """Those of words, and zeros before the first and after the last."""
+    framed = np.zeros((len(features) + 2, features.shape[1]), dtype=np.float32)
+    framed[1:-1] = features
+    return framed
+
+
+def _sentence_features(prose: Prose, spoken: Floats, sizes: Ints) -> Floats:
     """Sentences x features: its emotions, its place, how it ends."""
-    count = int(prose.sentences[-1]) + 1
-    sizes = np.bincount(prose.sentences, minlength=count)
-    starts = np.cumsum(sizes) - sizes
-    means = np.add.reduceat(spoken[:, len(SHADES) :], starts, axis=0)
+    count, ends = len(sizes), sizes.cumsum()
+    means = np.add.reduceat(spoken[:, len(SHADES) :], ends - sizes, axis=0)
     means /= sizes[:, np.newaxis]
     feelings, neutral = means[:, :-1], means[:, -1]
     loudest = feelings.max(axis=1)
-    rank = np.argsort(np.argsort(-loudest, kind="stable"), kind="stable")
-    number = np.arange(count)
-    ends = [prose.gaps[start + size] for start, size in zip(starts, sizes, strict=True)]
-    features = [
+    rank = (-loudest).argsort(kind="stable").argsort()
+    emotions = [
         loudest,
         loudest - loudest.max(),
         neutral,
         neutral - neutral.min(),
         rank == 0,
         rank == 1,
+    ]
+    ending = prose.signs[ends]
+    return np.concatenate(
+        [
+            np.array(emotions, dtype=np.float32).T,
+            _order_features(count),
+            ending[:, _ASKS : _ASKS + 1],
+            ending[:, _EXCLAIMS : _EXCLAIMS + 1],
+            feelings,
+        ],
+        axis=1,
+    )
+
+
+@lru_cache(maxsize=LONGEST)
+def _order_features(count: int) -> Floats:
+    """What is known of each of `count` sentences by its number."""
+    number = np.arange(count)
+    features = [
         number == 0,
         number == count - 1,
         np.log1p(number),
         np.full(count, count == 1),
-        [gap.asks for gap in ends],
-        [gap.exclaims for gap in ends],
     ]
-    others: Floats = np.stack(features, axis=1).astype(np.float32)
-    return np.hstack([others, feelings])
+    return np.array(features, dtype=np.float32).T
 
 
-def _places_in_sentence(prose: Prose) -> tuple[Ints, Ints]:
-    """How many words of its sentence are before each word, and left with it."""
-    sizes = np.bincount(prose.sentences)
-    starts = np.cumsum(sizes) - sizes
+def _places_in_sentence(prose: Prose, sizes: Ints) -> tuple[Floats, Floats]:
+    """What tells how near each word is to its sentence's start, and to its end."""
+    starts = sizes.cumsum() - sizes
     since = np.arange(len(prose.words)) - starts[prose.sentences]
-    return since, sizes[prose.sentences] - since
-
-
-def _before(features: Floats) -> Floats:
-    return np.vstack([np.zeros_like(features[:1]), features[:-1]])
-
-
-def _after(features: Floats) -> Floats:
-    return np.vstack([features[1:], np.zeros_like(features[:1])])
+    until = sizes[prose.sentences] - since
+    near = [np.minimum(since, _NEAR), since == 1, since == _SECOND]
+    close = [np.minimum(until, _NEAR), until == 1, since / (since + until)]
+    return np.array(near).T, np.array(close).T

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.tagging.cause_features import (
+    LONGEST,
     Candidates,
     WordFeatures,
     candidates,
@@ -21,6 +23,8 @@ from pipeline.tagging.cause_features import (
 from pipeline.tagging.cause_words import Ints, Prose, average
 from pipeline.tagging.encoder import Floats, Reading
 from pipeline.tagging.lexicon import Span
+
+Doubles = npt.NDArray[np.float64]
 
 SHIPPED = Path(__file__).parent / "models" / "causes" / "spans.npz"
 MOST_ANSWERS = 120
@@ -101,7 +105,7 @@ class SpanModel(NamedTuple):
 
 def best_answer(prose: Prose, found: Candidates, scores: Floats) -> Answer:
     """The run of words that overlaps most with what may be marked, on average."""
-    order = np.argsort(-scores, kind="stable")[:MOST_ANSWERS]
+    order = (-scores).argsort(kind="stable")[:MOST_ANSWERS]
     marked = order[:MOST_MARKED]
     likely = np.exp(scores[marked] - scores[marked[0]])
     shared = overlap(
@@ -116,43 +120,74 @@ def best_answer(prose: Prose, found: Candidates, scores: Floats) -> Answer:
     return Answer(run, place, float(expected[best]))
 
 
-def overlap(prose: Prose, said: tuple[Ints, Ints], marked: tuple[Ints, Ints]) -> Floats:
+def overlap(
+    prose: Prose, said: tuple[Ints, Ints], marked: tuple[Ints, Ints]
+) -> Doubles:
     """What runs of words have in common: mean of token F1, word and character BLEU-2.
 
-    Both are given by their first and last words. Counted by places, not by what stands
-    there: the same word elsewhere is another. Of characters this is a guess.
+    Both are given by their first and last words, and have at most `LONGEST`. Counted by
+    places, not by what stands there: the same word elsewhere is another. Of characters
+    this is a guess.
     """
-    ends = np.cumsum([0, *(len(word) + 1 for word in prose.words)])
-    common = _size(np.maximum(said[0], marked[0]), np.minimum(said[1], marked[1]))
-    sizes = said[1] - said[0] + 1, marked[1] - marked[0] + 1
-    begin = np.maximum(said[0], marked[0])
-    letters = np.maximum(0, ends[begin + common] - ends[begin] - 1)
-    lengths = (
-        ends[said[1] + 1] - ends[said[0]] - 1,
-        ends[marked[1] + 1] - ends[marked[0]] - 1,
+    ends = np.array([0, *(len(word) + 1 for word in prose.words)]).cumsum()
+    of_words = _in_words((said[0], said[1] + 1), (marked[0], marked[1] + 1))
+    of_characters = _in_characters(
+        (ends[said[0]], ends[said[1] + 1] - 1),
+        (ends[marked[0]], ends[marked[1] + 1] - 1),
     )
-    f1 = 2 * common / (sizes[0] + sizes[1])
-    words = _bleu(common, *sizes)
-    elsewhere = (1 - letters / lengths[0]) * _SHARED * _brevity(*lengths)
-    characters = np.minimum(1, _bleu(letters, *lengths) + elsewhere)
-    mean: Floats = (f1 + words + characters) / 3
+    mean: Doubles = (of_words + of_characters) / 3
     return mean
 
 
-def _size(first: Ints, last: Ints) -> Ints:
-    size: Ints = np.maximum(0, last - first + 1)
-    return size
+def _in_words(said: tuple[Ints, Ints], marked: tuple[Ints, Ints]) -> Doubles:
+    """Token F1 and word BLEU-2, added up."""
+    width = LONGEST + 1
+    sizes = (said[1] - said[0]) * width**2 + (marked[1] - marked[0]) * width
+    added: Doubles = _added_up().take(sizes + _common(said, marked))
+    return added
 
 
-def _bleu(common: Ints, said: Ints, marked: Ints) -> Floats:
-    """BLEU-2 of `said` items of which `common` in a row are among those marked."""
-    pairs = np.where(common > 1, common - 1, _NO_PAIR) / np.maximum(1, said - 1)
-    bleu: Floats = np.sqrt(np.minimum(1, common * pairs / said))
-    return bleu * _brevity(said, marked)
+@cache
+def _added_up() -> Doubles:
+    """The same by how many are said, marked, and common to both: a cube laid flat."""
+    said, marked, common = np.indices((LONGEST + 1,) * 3).reshape(3, -1)
+    said, marked = np.maximum(1, said), np.maximum(1, marked)
+    bleu = _matched(common) / _matches(said) * _brevity(said, marked)
+    added: Doubles = 2 * common / (said + marked) + bleu
+    return added
 
 
-def _brevity(said: Ints, marked: Ints) -> Floats:
-    penalty: Floats = np.exp(np.minimum(0, 1 - marked / said))
+def _in_characters(said: tuple[Ints, Ints], marked: tuple[Ints, Ints]) -> Doubles:
+    """Character BLEU-2; what the spans do not share is not all different."""
+    common, length = _common(said, marked), said[1] - said[0]
+    matched = _matched(np.arange(length.max() + 1)).take(common)
+    alike = matched / _matches(length) - common * (_SHARED / length) + _SHARED
+    brevity = _brevity(length, marked[1] - marked[0])
+    characters: Doubles = np.minimum(1, alike * brevity)
+    return characters
+
+
+def _common(said: tuple[Ints, Ints], marked: tuple[Ints, Ints]) -> Ints:
+    """How many items two runs share, each given by its first and the one after it."""
+    first = np.maximum(said[0], marked[0])
+    common: Ints = np.maximum(0, np.minimum(said[1], marked[1]) - first)
+    return common
+
+
+def _matched(common: Ints) -> Doubles:
+    """The root of how many items in a row, times how many pairs, are in common."""
+    matched: Doubles = np.sqrt(common * np.maximum(_NO_PAIR, common - 1))
+    return matched
+
+
+def _matches(said: Ints) -> Doubles:
+    """... and of how many there are."""
+    matches: Doubles = np.sqrt(said * np.maximum(1, said - 1))
+    return matches
+
+
+def _brevity(said: Ints, marked: Ints) -> Doubles:
+    penalty: Doubles = np.exp(np.minimum(0, 1 - marked / said))
     return penalty
 
 

@@ -91,10 +91,11 @@ class CauseFinder:
         feelings = feelings_in(marks)
         if feelings.any < LEAST_EMOTION:
             return list(marks)
-        prose = read_prose(text.text, reading())
+        read = reading()
+        prose = read_prose(text.text, read)
         if not prose.words:
             return list(marks)
-        answer = self._model.answer(prose, reading())
+        answer = self._model.answer(prose, read)
         span = _widened(text.text, answer.place)
         right = self._scale.probability(_logit(answer.overlap))
         found = [_likelier(mark, prose, span, feelings.hurting) for mark in marks]

@@ -63,6 +63,14 @@ def test_the_overlap_of_runs_is_nearly_what_the_score_says() -> None:
     assert guessed[run(found, 1, 6)] == pytest.approx(1.0)
 
 
+def test_runs_without_a_common_word_have_little_in_common() -> None:
+    read = prose()
+    apart = overlap(
+        read, (np.array([0]), np.array([1])), (np.array([3]), np.array([4]))
+    )
+    assert 0 < apart[0] < 0.15
+
+
 def test_of_uncertain_ends_the_answer_is_the_middle() -> None:
     read = prose()
     found = candidates(read)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from pipeline.tagging.cause_words import Prose, average, read_prose
+from pipeline.tagging.cause_words import SIGNS, Prose, average, read_prose
 from pipeline.tagging.encoder import Reading, Word
 
 
@@ -14,7 +14,14 @@ def test_words_know_their_sentence_and_where_clauses_end() -> None:
     assert read.sentences.tolist() == [0, 0, 0, 0, 1, 2]
     assert read.breaks.tolist() == [True, False, False, False, True, True, True]
     assert read.pauses.tolist() == [True, False, True, False, True, True, True]
-    assert [gap.asks for gap in read.gaps] == [False] * 5 + [True, False]
+    asks = read.signs[:, SIGNS.index("?")]
+    assert asks.tolist() == [False] * 5 + [True, False]
+
+
+def test_of_a_gap_its_signs_are_told_and_pauses_pictures_and_nothing() -> None:
+    read = prose("so - far (\U0001f622) 'done'")
+    told = [[*SIGNS, "pause", "picture", "nothing"][n] for n in np.where(read.signs)[1]]
+    assert told == ["nothing", "pause", "(", "picture", "nothing"]
 
 
 def test_a_dot_within_a_name_ends_nothing() -> None:
@@ -33,7 +40,7 @@ def test_blocks_of_code_have_no_words_and_code_in_a_sentence_has() -> None:
 
 def test_a_text_without_words_has_one_gap() -> None:
     read = prose("?! 😡")
-    assert (read.words, len(read.gaps)) == ([], 1)
+    assert (read.words, len(read.signs)) == ([], 1)
 
 
 def test_places_are_those_of_the_text() -> None:
