@@ -50,7 +50,7 @@ FROM (
 ALARMS = f"""
 SELECT count(DISTINCT (task, label)) AS "Alarms"
 FROM alarms
-WHERE {SCOPE} AND alarm
+WHERE {SCOPE} AND alarm AND skill
   AND origin = (SELECT max(origin) FROM alarms WHERE {SCOPE})
 """
 TROUBLED = """

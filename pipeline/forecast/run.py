@@ -20,11 +20,16 @@ from pipeline.forecast.backtest import (
     skilled,
     track,
 )
-from pipeline.forecast.periods import spans
+from pipeline.forecast.periods import Span, spans
+from pipeline.forecast.rise import WEEK, rise_odds, rises
 from pipeline.forecast.series import Array, Series
 
 PUBLISHED = "published"
 """The track record's row of what was published, whichever model it came from."""
+
+
+Kind = Literal["level", "rise"]
+"""Of high prevalence: days above a level, or a steep climb."""
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +54,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     label: str
     origin: date
-    kind: Literal["level"] = "level"
+    kind: Kind
     threshold: float
     probability: float
     alarm: bool
@@ -62,7 +67,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     task: str
     label: str
-    kind: Literal["level"] = "level"
+    kind: Kind
     started: date
     peaked: date
     ended: date | None
@@ -113,6 +118,7 @@ class _Told:
     series: Series
     track: Track
     odds: Odds
+    rise: Odds
     origins: range
     choices: list[Choice]
     losses: Array
@@ -169,6 +175,7 @@ def _tell(
         series=series,
         track=said,
         odds=odds(said),
+        rise=rise_odds(said),
         origins=origins,
         choices=[choose(said, loss, origin) for origin in origins],
         losses=loss,
@@ -197,18 +204,27 @@ def _forecasts(told: _Told, origin: int, choice: Choice) -> list[Forecast]:
 
 
 def _alarms(told: _Told) -> list[Alarm]:
-    known = np.isfinite(told.odds.levels)
-    return [_alarm(told, origin) for origin in told.origins if known[origin]]
+    reach = min(told.track.horizon, WEEK)
+    asked: list[tuple[Kind, Odds, int]] = [
+        ("level", told.odds, told.track.horizon),
+        ("rise", told.rise, reach),
+    ]
+    return [
+        _alarm(told.series, kind, said, horizon, origin)
+        for kind, said, horizon in asked
+        for origin in told.origins
+        if np.isfinite(said.levels[origin])
+    ]
 
 
-def _alarm(told: _Told, origin: int) -> Alarm:
-    series, said = told.series, told.odds
-    alarm, skill = rings(said.blended, said.outcomes, told.track.horizon, origin)
+def _alarm(series: Series, kind: Kind, said: Odds, horizon: int, origin: int) -> Alarm:
+    alarm, skill = rings(said.blended, said.outcomes, horizon, origin)
     return Alarm(
         scope=series.scope,
         task=series.task,
         label=series.label,
         origin=series.day(origin),
+        kind=kind,
         threshold=float(said.levels[origin]),
         probability=float(said.blended[origin]),
         alarm=alarm,
@@ -298,15 +314,21 @@ def _brier_skill(told: _Told, chances: Array, origins: Sequence[int]) -> float |
 
 def _periods(series: Series) -> list[Period]:
     values = series.values
+    found: list[tuple[Kind, list[Span]]] = [
+        ("level", spans(values)),
+        ("rise", rises(values)),
+    ]
     return [
         Period(
             scope=series.scope,
             task=series.task,
             label=series.label,
+            kind=kind,
             started=series.day(span.started),
             peaked=series.day(span.peaked),
             ended=None if span.ended is None else series.day(span.ended),
             peak_prevalence=float(values[span.peaked]),
         )
-        for span in spans(values)
+        for kind, several in found
+        for span in several
     ]

@@ -254,7 +254,7 @@ COMMENT ON COLUMN alarms.label IS
 COMMENT ON COLUMN alarms.origin IS
     'The last day that was known when the probability was given.';
 COMMENT ON COLUMN alarms.kind IS
-    'What is warned of: ''level'' is prevalence above the threshold.';
+    'What is warned of: ''level'', a day above the threshold; ''rise'', a climb above it.';
 COMMENT ON COLUMN alarms.threshold IS
     'Prevalence above which a day counts as high.';
 COMMENT ON COLUMN alarms.probability IS
@@ -273,7 +273,7 @@ COMMENT ON COLUMN periods.task IS
 COMMENT ON COLUMN periods.label IS
     'The label; see the table labels.';
 COMMENT ON COLUMN periods.kind IS
-    'What was high: ''level'' is prevalence above that of the days before.';
+    'What was high: ''level'', days above those before; ''rise'', a steep climb.';
 COMMENT ON COLUMN periods.started IS
     'First day of the period.';
 COMMENT ON COLUMN periods.peaked IS

@@ -54,13 +54,15 @@ def calm() -> Forecasts:
 @pytest.mark.parametrize("seed", range(6))
 def test_a_crisis_is_a_period_and_was_warned_of_before_its_peak(seed: int) -> None:
     told = found(frustration(seed, crisis=True))
-    crisis = max(told.periods, key=lambda period: period.peak_prevalence)
+    periods = [period for period in told.periods if period.kind == "level"]
+    crisis = max(periods, key=lambda period: period.peak_prevalence)
     assert abs((crisis.peaked - day(PEAK)).days) <= 3
     assert crisis.started < crisis.peaked
     assert crisis.ended is not None
     assert crisis.ended < day(PEAK + 14)
     assert crisis.peak_prevalence > 0.15
-    assert any(a.alarm and day(RAMP) <= a.origin < day(PEAK) for a in told.alarms)
+    level = [alarm for alarm in told.alarms if alarm.kind == "level"]
+    assert any(a.alarm and day(RAMP) <= a.origin < day(PEAK) for a in level)
 
 
 def test_quiet_noise_rings_rarely_and_has_no_skill() -> None:
@@ -86,7 +88,9 @@ def test_every_origin_up_to_the_last_day_is_forecast_and_judged(
     calm: Forecasts,
 ) -> None:
     origins = [day(DAYS - 61 + index) for index in range(61)]
-    assert [alarm.origin for alarm in calm.alarms] == origins
+    for kind in ("level", "rise"):
+        said = [alarm.origin for alarm in calm.alarms if alarm.kind == kind]
+        assert said == origins
     by_origin = groupby(calm.forecasts, key=lambda row: row.origin)
     for (origin, rows), expected in zip(by_origin, origins, strict=True):
         assert origin == expected
