@@ -1,4 +1,4 @@
-"""Reads a text no further than it must: its words, three layers, or all of them.
+"""Reads a text no further than it must: its words, a few layers, or all of them.
 
 Each step foretells the pooled state that the whole encoder would give, and how far off
 that may be; the heads judge what is foretold as they would the truth. A text goes on to
@@ -9,8 +9,8 @@ docs/tagging.md says what each step costs and loses; pipeline/training/cascade.p
 what cascade.npz and cascade.toml hold.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.tagging.encoder import Encoder, Floats, Reading, Skimmed
+from pipeline.tagging.encoder import Encoder, Floats, Read, Reading
 from pipeline.tagging.gate import Bag, Gate
 from pipeline.tagging.heads import Doubles, Heads, load_heads
 
@@ -34,7 +34,7 @@ class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many labels, by expectation, a step may judge otherwise than the whole."""
 
     words: float
-    lower: float
+    shallow: float
 
 
 class Tiers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,21 +89,21 @@ class Foresight(NamedTuple):
 
     The whole encoder's pooled state is foretold as `mean` plus a place @ `decode`,
     directions x width. The place comes of a text's words (`table`, `scale`,
-    `words_bias`), or of the lower layers' pooled state and that first place together
-    (`lower`, `lower_bias`). After its directions a place has one more number: by how
-    much more than usual it may be wrong, as a power of e. The rows of `words_error` and
-    `lower_error`, times their own transpose, are the covariance of the usual error.
+    `words_bias`), or of the few layers' pooled state and that first place together
+    (`shallow`, `shallow_bias`). After its directions a place has one more number: by
+    how much more than usual it may be wrong, as a power of e. The rows of `words_error`
+    and `shallow_error`, times their own transpose, are the usual error's covariance.
     """
 
     table: npt.NDArray[np.int8]
     scale: Floats
     words_bias: Floats
-    lower: Floats
-    lower_bias: Floats
+    shallow: Floats
+    shallow_bias: Floats
     decode: Floats
     mean: Floats
     words_error: Floats
-    lower_error: Floats
+    shallow_error: Floats
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -150,24 +150,26 @@ class Shortcuts:
         logits = step.logits(place[:-1])
         if step.doubt(logits, place[-1]) > self._tier.words:
             return place, None
-        return place, Cascaded(_scores(logits), lambda: self._of_words(bag), "words")
+        reading = cache(lambda: self._of_words(bag))
+        return place, Cascaded(_scores(logits), reading, "words")
 
-    def by_lower(
-        self, skimmed: Skimmed, place: Floats, platform: str
+    def by_shallow(
+        self, skimmed: Read, place: Floats, platform: str
     ) -> Cascaded | None:
-        """What a text is by its lower layers and its words' place, likewise."""
+        """What a text is by a few layers and its words' place, likewise."""
         _, step = self._steps(platform)
         both = np.concatenate([skimmed.pooled, place])
-        place = self._foresight.lower @ both + self._foresight.lower_bias
+        place = self._foresight.shallow @ both + self._foresight.shallow_bias
         logits = step.logits(place[:-1])
-        if step.doubt(logits, place[-1]) > self._tier.lower:
+        if step.doubt(logits, place[-1]) > self._tier.shallow:
             return None
-        return Cascaded(_scores(logits), lambda: self._of_lower(skimmed), "lower")
+        reading = cache(lambda: self._of_shallow(skimmed))
+        return Cascaded(_scores(logits), reading, "shallow")
 
     def _made(self, platform: str) -> tuple[Step, Step]:
         heads, sight = load_heads(self._folder, platform), self._foresight
         return sight.step(heads, sight.words_error), sight.step(
-            heads, sight.lower_error
+            heads, sight.shallow_error
         )
 
     def _of_words(self, bag: Bag) -> Reading:
@@ -176,11 +178,11 @@ class Shortcuts:
         states = added[:, :-1] @ self._foresight.decode
         return Reading(states, self._foresight.mean, words)
 
-    def _of_lower(self, skimmed: Skimmed) -> Reading:
+    def _of_shallow(self, skimmed: Read) -> Reading:
         """What each token adds to the foretold state, likewise."""
         reading = skimmed.reading
-        lower = self._foresight.lower[:-1, : reading.states.shape[1]]
-        added = (reading.states @ lower.T @ self._foresight.decode).astype(np.float32)
+        shallow = self._foresight.shallow[:-1, : reading.states.shape[1]]
+        added = (reading.states @ shallow.T @ self._foresight.decode).astype(np.float32)
         return reading._replace(states=added)
 
 
@@ -203,21 +205,41 @@ class Cascade:
         """The heads that judge texts of `platform`."""
         return load_heads(self._folder, platform)
 
-    def read(self, text: str, platform: str, *, wholly: bool = False) -> Cascaded:
-        """What `text` is, as far as its tier asks for, or by the whole encoder."""
-        if wholly or self._shortcuts is None:
-            return self._whole(self.encoder.skim(text), platform)
-        place, found = self._shortcuts.by_words(text, platform)
-        if found is not None:
-            return found
-        skimmed = self.encoder.skim(text)
-        found = self._shortcuts.by_lower(skimmed, place, platform)
-        return found or self._whole(skimmed, platform)
+    def read(
+        self, texts: Sequence[tuple[str, str]], *, wholly: bool = False
+    ) -> list[Cascaded]:
+        """What texts are, as far as their tier asks for, or by the whole encoder.
 
-    def _whole(self, skimmed: Skimmed, platform: str) -> Cascaded:
-        reading = self.encoder.finish(skimmed)
-        scores = self.heads(platform).scores(reading.pooled)
-        return Cascaded(scores, lambda: reading, WHOLE)
+        Args:
+            texts: each with the platform that it is from.
+            wholly: whatever the tier.
+        """
+        steps = None if wholly else self._shortcuts
+        found: dict[int, Cascaded] = {}
+        places: dict[int, Floats] = {}
+        if steps is not None:
+            for n, (text, platform) in enumerate(texts):
+                places[n], told = steps.by_words(text, platform)
+                if told is not None:
+                    found[n] = told
+        left = [n for n in range(len(texts)) if n not in found]
+        begun = self.encoder.begin([texts[n][0] for n in left])
+        begun_of = dict(zip(left, begun, strict=True))
+        if steps is not None:
+            skimmed = self.encoder.skim(begun)
+            for n, read in zip(left, skimmed, strict=True):
+                told = steps.by_shallow(read, places[n], texts[n][1])
+                if told is not None:
+                    found[n] = told
+        left = [n for n in left if n not in found]
+        finished = self.encoder.finish([begun_of[n] for n in left])
+        for n, read in zip(left, finished, strict=True):
+            found[n] = self._whole(read, texts[n][1])
+        return [found[n] for n in range(len(texts))]
+
+    def _whole(self, finished: Read, platform: str) -> Cascaded:
+        scores = self.heads(platform).scores(finished.pooled)
+        return Cascaded(scores, cache(lambda: finished.reading), WHOLE)
 
 
 def _shortcuts(folder: Path, tier: str) -> Shortcuts | None:

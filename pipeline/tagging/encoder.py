@@ -1,10 +1,11 @@
-"""A small BERT in two parts, read by onnxruntime: what a text is, as numbers.
+"""A small BERT, read by onnxruntime: what a text is, as numbers.
 
-Texts go through one at a time. A batch would be padded, and int8 scales are those of a
-whole batch: the same text would be scored differently in other company. On one core it
-is no faster either (docs/tagging.md).
+Texts of as many tokens go through together, which costs less. As numbers are rounded on
+fixed scales and nothing is padded, a text becomes the same alone and in company.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,9 @@ SHIPPED = Path(__file__).parent / "models" / "encoder"
 WINDOW = 192
 """Tokens the model sees at once, as in training, the two that frame them included."""
 
+TOGETHER = 256
+"""Tokens that go through in one run: with more, less of the work stays in the cache."""
+
 MAX_WINDOWS = 8
 """Of a text are read; what comes after the first 1,500 tokens is seldom prose."""
 
@@ -29,6 +33,12 @@ _HALF_CHARACTERS = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTE
 _ONLY_ERRORS = 3
 _SLOW_FUSION = "SkipLayerNormFusion"
 """A text takes a fifth less time with the two operators that it would fuse."""
+
+
+_NO_STATES = np.zeros((0, 0), np.float32)
+
+Windows = npt.NDArray[np.int32] | Floats
+"""One window: tokens, or their states."""
 
 
 class Word(NamedTuple):
@@ -51,8 +61,8 @@ class Reading(NamedTuple):
     words: list[Word]
 
 
-class Skimmed(NamedTuple):
-    """What the lower layers make of a text, and all that the upper ones need."""
+class Read(NamedTuple):
+    """What some layers make of a text's windows, each tokens x width."""
 
     windows: list[Floats]
     encoding: Encoding
@@ -60,59 +70,94 @@ class Skimmed(NamedTuple):
     @property
     def pooled(self) -> Floats:
         """The mean over all tokens, width."""
-        return _pooled(self.windows)
+        pooled: Floats = np.concatenate(self.windows).mean(axis=0)
+        return pooled
 
     @property
     def reading(self) -> Reading:
-        """What a reading would be if there were no other layers."""
-        return _joined(self.windows, self.encoding)
+        """All windows as one text, each token counting the same."""
+        states = np.concatenate([window[1:-1] for window in self.windows])
+        return Reading(states, self.pooled, _words(self.encoding, len(states)))
 
 
 class Encoder:
     """Reads texts; see `Reading`. Threads may share it.
 
     Args:
-        folder: holds lower.onnx, upper.onnx unless the lower layers are all there
-            are, and tokenizer.json.
+        folder: holds lower.onnx, on which others stand; upper.onnx, the layers; perhaps
+            shallow.onnx, a few layers instead of those; and tokenizer.json.
         threads: of one text's computation.
     """
 
     def __init__(self, folder: Path, threads: int) -> None:
-        self._lower = _session(folder / "lower.onnx", threads)
-        upper = folder / "upper.onnx"
-        self._upper = _session(upper, threads) if upper.exists() else None
+        self._lower, self._upper = (
+            _session(folder / name, threads) for name in ("lower.onnx", "upper.onnx")
+        )
+        shallow = folder / "shallow.onnx"
+        self._shallow = _session(shallow, threads) if shallow.exists() else None
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._start, self._end = self._tokenizer.encode("").ids
 
     def read(self, text: str) -> Reading:
         """What all layers make of `text`, of which only the beginning may be read."""
-        return self.finish(self.skim(text))
+        (finished,) = self.finish(self.begin([text]))
+        return finished.reading
 
-    def skim(self, text: str) -> Skimmed:
-        """What the lower layers make of `text`, likewise."""
+    def begin(self, texts: Sequence[str]) -> list[Read]:
+        """What the lower part makes of texts, likewise; others go on from there."""
+        encodings = [self._encoded(text) for text in texts]
+        windows = [[self._framed(one) for one in _cut(each.ids)] for each in encodings]
+        states = _run(self._lower, "ids", windows)
+        return [Read(*pair) for pair in zip(states, encodings, strict=True)]
+
+    def skim(self, begun: Sequence[Read]) -> list[Read]:
+        """What a few layers make of them, where there are such."""
+        return _further(self._shallow or self._upper, begun)
+
+    def finish(self, begun: Sequence[Read]) -> list[Read]:
+        """What all layers make of them."""
+        return _further(self._upper, begun)
+
+    def _encoded(self, text: str) -> Encoding:
         head = text[:MAX_CHARACTERS].translate(_HALF_CHARACTERS)
-        encoding = self._tokenizer.encode(head, add_special_tokens=False)
-        size = WINDOW - 2
-        count = min(max(1, -(-len(encoding.ids) // size)), MAX_WINDOWS)
-        windows = [encoding.ids[n * size : (n + 1) * size] for n in range(count)]
-        return Skimmed([self._begun(window) for window in windows], encoding)
+        return self._tokenizer.encode(head, add_special_tokens=False)
 
-    def finish(self, skimmed: Skimmed) -> Reading:
-        """What the upper layers make of what the lower ones did."""
-        if self._upper is None:
-            return skimmed.reading
-        windows = [
-            self._upper.run(["states"], {"below": window[np.newaxis]})[0][0]
-            for window in skimmed.windows
-        ]
-        return _joined(windows, skimmed.encoding)
+    def _framed(self, window: list[int]) -> npt.NDArray[np.int32]:
+        return np.array([self._start, *window, self._end], dtype=np.int32)
 
-    def _begun(self, window: list[int]) -> Floats:
-        """The states of the lower layers, of the tokens that frame the window too."""
-        ids = np.array([[self._start, *window, self._end]], dtype=np.int32)
-        states: Floats = self._lower.run(["states"], {"ids": ids})[0][0]
-        return states
+
+def _cut(ids: list[int]) -> list[list[int]]:
+    """Windows of a text's tokens; one where there are none."""
+    size = WINDOW - 2
+    count = min(max(1, -(-len(ids) // size)), MAX_WINDOWS)
+    return [ids[n * size : (n + 1) * size] for n in range(count)]
+
+
+def _further(session: ort.InferenceSession, begun: Sequence[Read]) -> list[Read]:
+    states = _run(session, "below", [each.windows for each in begun])
+    pairs = zip(begun, states, strict=True)
+    return [each._replace(windows=windows) for each, windows in pairs]
+
+
+def _run(
+    session: ort.InferenceSession, name: str, texts: Sequence[Sequence[Windows]]
+) -> list[list[Floats]]:
+    """The states of each text's windows; those of one length share runs."""
+    alike: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for number, windows in enumerate(texts):
+        for place, window in enumerate(windows):
+            alike[len(window)].append((number, place))
+    found: list[list[Floats]] = [[_NO_STATES] * len(windows) for windows in texts]
+    for length, places in alike.items():
+        together = max(1, TOGETHER // length)
+        for start in range(0, len(places), together):
+            some = places[start : start + together]
+            given = np.stack([texts[number][place] for number, place in some])
+            (states,) = session.run(["states"], {name: given})
+            for (number, place), own in zip(some, states, strict=True):
+                found[number][place] = own
+    return found
 
 
 def _session(path: Path, threads: int) -> ort.InferenceSession:
@@ -124,17 +169,6 @@ def _session(path: Path, threads: int) -> ort.InferenceSession:
     return ort.InferenceSession(
         path, options, ["CPUExecutionProvider"], disabled_optimizers=[_SLOW_FUSION]
     )
-
-
-def _joined(windows: list[Floats], encoding: Encoding) -> Reading:
-    """All windows as one text, each token counting the same."""
-    states = np.concatenate([window[1:-1] for window in windows])
-    return Reading(states, _pooled(windows), _words(encoding, len(states)))
-
-
-def _pooled(windows: list[Floats]) -> Floats:
-    pooled: Floats = np.concatenate(windows).mean(axis=0)
-    return pooled
 
 
 def _words(encoding: Encoding, tokens: int) -> list[Word]:

@@ -6,11 +6,12 @@ encoder a text goes through is the tier's affair: pipeline/tagging/cascade.py.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Self
 
 import msgspec
+from threadpoolctl import threadpool_limits
 
 from pipeline.records import Mark
 from pipeline.tagging import spanish
@@ -28,6 +29,9 @@ from pipeline.tagging.tagger import TextToTag
 NAME = "encoder-1"
 LEAST_SCORE = 0.01
 """Marks below are left out: they say nothing, and there would be forty a text."""
+
+AT_ONCE = 50_000
+"""Characters of texts that are read together: some 40 MB of their tokens' states."""
 
 _LATIN = re.compile("[A-Za-z]")
 _LEAST_LETTERS = 3
@@ -60,7 +64,12 @@ class EncoderTagger:
 
     @classmethod
     def load(cls, *, suicidality: bool, tier: str, threads: int = 1) -> Self:
-        """The tagger as shipped."""
+        """The tagger as shipped.
+
+        Products between the encoder's runs are small: BLAS' threads would wait for one
+        another ten times as long as they work, so the whole process has one.
+        """
+        threadpool_limits(1, user_api="blas")
         cascade = Cascade(shipped_encoder(threads), SHIPPED, tier)
         lexicon = LexiconTagger.load(suicidality=suicidality)
         return cls(cascade, lexicon, CauseFinder.load())
@@ -72,39 +81,84 @@ class EncoderTagger:
 
     def tag(self, texts: Sequence[TextToTag]) -> list[list[Mark]]:
         """The marks of each text; see `Tagger`."""
-        return [self._answered(text) for text in texts]
+        known = {text: self._answers.get(text) for text in dict.fromkeys(texts)}
+        unknown = [text for text, marks in known.items() if marks is None]
+        for some in _portions(unknown):
+            for text, marks in zip(some, self._judged(some), strict=True):
+                known[text] = marks
+                if not rests_on_context(marks):
+                    self._answers.keep(text, marks)
+        return [list(known[text] or ()) for text in texts]
 
-    def _answered(self, text: TextToTag) -> list[Mark]:
-        known = self._answers.get(text)
-        if known is not None:
-            return known
-        (found,) = self._lexicon.tag([text])
-        marks = self._marks(text, found) if _is_judged(text) else _unjudged(found)
-        if not rests_on_context(marks):
-            self._answers.keep(text, marks)
+    def _judged(self, texts: Sequence[TextToTag]) -> list[list[Mark]]:
+        """The marks of some texts, those that the cascade reads all at once."""
+        found = self._lexicon.tag(texts)
+        judged = [_is_judged(text) for text in texts]
+        english = [
+            n
+            for n, text in enumerate(texts)
+            if judged[n] and text.language != spanish.LANGUAGE
+        ]
+        read = self._read([texts[n] for n in english], [found[n] for n in english])
+        reads = dict(zip(english, read, strict=True))
+        marks = []
+        for n, text in enumerate(texts):
+            if n in reads:
+                marks.append(self._marks(text, found[n], reads[n]))
+            elif judged[n]:
+                marks.append(_renamed(_in_spanish(text)))
+            else:
+                marks.append(_unjudged(found[n]))
         return marks
 
-    def _marks(self, text: TextToTag, found: list[Mark]) -> list[Mark]:
-        if text.language == spanish.LANGUAGE:
-            return _renamed(_in_spanish(text))
+    def _read(
+        self, texts: Sequence[TextToTag], found: Sequence[list[Mark]]
+    ) -> list[Cascaded]:
+        """What the cascade says of texts, in which it may not overlook all `found`."""
+        placed = [(text.text, text.platform) for text in texts]
+        reads = self._cascade.read(placed)
+        again = [
+            n
+            for n, (text, read) in enumerate(zip(texts, reads, strict=True))
+            if read.step != WHOLE
+            and _misses(self._cascade.heads(text.platform), read, found[n])
+        ]
+        wholly = self._cascade.read([placed[n] for n in again], wholly=True)
+        for n, read in zip(again, wholly, strict=True):
+            reads[n] = read
+        return reads
+
+    def _marks(self, text: TextToTag, found: list[Mark], read: Cascaded) -> list[Mark]:
         heads = self._cascade.heads(text.platform)
         known = set(heads.keys)
         others = [mark for mark in found if (mark.task, mark.label) not in known]
         alike = [mark for mark in found if (mark.task, mark.label) in known]
         phrases = {(mark.task, mark.label): mark.evidence for mark in found}
-        read = self._cascade.read(text.text, text.platform)
-        if read.step != WHOLE and _misses(heads, read, alike):
-            read = self._cascade.read(text.text, text.platform, wholly=True)
         own = _outright(_own(text.text, heads, read, phrases), alike)
         hurts = partial(self._hurts, text.platform)
         return _renamed(self._causes.find(text, own + others, read.reading, hurts))
 
     def _hurts(self, platform: str, text: str) -> float:
         """How likely an earlier text of the thread shows a negative emotion."""
-        scores = self._cascade.read(text, platform).scores.tolist()
+        (read,) = self._cascade.read([(text, platform)])
         keys = self._cascade.heads(platform).keys
-        negative = (s for k, s in zip(keys, scores, strict=True) if k in NEGATIVE)
+        scores = zip(keys, read.scores.tolist(), strict=True)
+        negative = (score for key, score in scores if key in NEGATIVE)
         return max(negative, default=0.0)
+
+
+def _portions(texts: Sequence[TextToTag]) -> Iterator[list[TextToTag]]:
+    """Texts in portions that take a bounded memory."""
+    some: list[TextToTag] = []
+    size = 0
+    for text in texts:
+        some.append(text)
+        size += min(len(text.text), MAX_CHARACTERS)
+        if size >= AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _own(
@@ -135,11 +189,15 @@ def _own(
 
 def _misses(heads: Heads, read: Cascaded, found: list[Mark]) -> bool:
     """Whether a quick look overlooked what the lexicon is very sure of."""
-    flagged = dict(zip(heads.keys, read.scores >= heads.thresholds, strict=True))
-    return any(
-        mark.flagged and mark.score >= _OUTRIGHT and not flagged[mark.task, mark.label]
+    sure = [
+        (mark.task, mark.label)
         for mark in found
-    )
+        if mark.flagged and mark.score >= _OUTRIGHT
+    ]
+    if not sure:
+        return False
+    flagged = dict(zip(heads.keys, read.scores >= heads.thresholds, strict=True))
+    return not all(flagged.get(key, True) for key in sure)
 
 
 def _outright(own: list[Mark], found: list[Mark]) -> list[Mark]:

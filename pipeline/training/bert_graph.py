@@ -1,19 +1,25 @@
 """Some layers of a BERT as an ONNX graph, without torch.
 
-Those from the first on take `ids`, int32, texts x tokens; later ones `below`, the
-states that the layer below gave. All give `states`, float32, texts x tokens x width.
+The embeddings take `ids`, int32, texts x tokens; layers without them `below`, the
+embeddings' states. All give `states`, float32, texts x tokens x width.
 There is no mask: texts go through alone, or with others of as many tokens, which
 changes nothing in what they become.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from pipeline.training.rounding import Range, whole_numbers
+from pipeline.tagging.encoder import WINDOW
+from pipeline.training.rounding import (
+    MIDDLE,
+    Range,
+    half_bytes,
+    whole_numbers,
+)
 
 Array = npt.NDArray[Any]
 
@@ -26,6 +32,8 @@ _MICROSOFT = "com.microsoft"
 
 _PRODUCT = ".product"
 IDS, BELOW, STATES = "ids", "below", "states"
+
+Parts = Literal["embeddings", "layers", "both"]
 
 
 class Shape(NamedTuple):
@@ -87,16 +95,38 @@ class _Graph:
         return [rounded, step, zero]
 
     def looked_up(self, given: str, name: str, table: Array) -> str:
-        """Rows of a table, which is of bytes where products are."""
+        """Rows of a table, which is of half bytes where products are of bytes."""
         if self._ranges is None:
             return self.node("Gather", [self.weight(f"{name}s", table), given], name)
-        scale = Range.of(table)
-        rows = self.weight(f"{name}s", scale.bytes_of(table))
-        found = self.node("Gather", [rows, given], f"{name}.bytes")
-        step = self.weight(f"{name}s.step", np.array(scale.step))
-        zero = self.weight(f"{name}s.zero", np.array(scale.zero))
-        inputs = [found, step, zero]
-        return self.node("DequantizeLinear", inputs, name, domain=_MICROSOFT)
+        halves, steps = half_bytes(table)
+        numbers = self._unpacked(given, name, halves)
+        blocks = np.array([0, 0, steps.shape[1], -1])
+        by_block = self.shaped(numbers, f"{name}.blocks", blocks)
+        step = self.node(
+            "Gather", [self.weight(f"{name}.steps", steps), given], f"{name}.step"
+        )
+        step = self.node("Cast", [step], f"{name}.step.float", to=TensorProto.FLOAT)
+        last = self.weight(f"{name}.last", np.array([3]))
+        step = self.node("Unsqueeze", [step, last], f"{name}.step.each")
+        scaled = self.node("Mul", [by_block, step], f"{name}.scaled")
+        return self.shaped(scaled, name, np.array([0, 0, table.shape[1]]))
+
+    def _unpacked(self, given: str, name: str, halves: Array) -> str:
+        """Numbers from -8 to 7: first those in the lower halves of a row's bytes."""
+        sixteen = self.weight(f"{name}.sixteen", np.array([16], np.uint8))
+        rows = self.weight(f"{name}s", halves)
+        packed = self.node("Gather", [rows, given], f"{name}.packed")
+        upper = self.node("Div", [packed, sixteen], f"{name}.upper")
+        above = self.node("Mul", [upper, sixteen], f"{name}.above")
+        lower = self.node("Sub", [packed, above], f"{name}.lower")
+        both = self.node("Concat", [lower, upper], f"{name}.both", axis=2)
+        whole = self.node("Cast", [both], f"{name}.float", to=TensorProto.FLOAT)
+        middle = self.weight(f"{name}.middle", np.array(MIDDLE, np.float32))
+        return self.node("Sub", [whole, middle], f"{name}.numbers")
+
+    def shaped(self, given: str, name: str, shape: Array) -> str:
+        inputs = [given, self.weight(f"{name}.shape", shape)]
+        return self.node("Reshape", inputs, name)
 
     def attention(self, given: str, name: str, heads: int) -> str:
         """What tokens see in each other, of queries, keys and values side by side."""
@@ -121,22 +151,26 @@ class _Graph:
 def build(
     shape: Shape,
     weights: Mapping[str, Array],
-    layers: range,
+    parts: Parts,
     ranges: Mapping[str, Range] | None = None,
 ) -> ModelProto:
-    """Some layers; the embeddings with the first.
+    """The embeddings, the layers, or both.
 
     Args:
         shape: of the encoder.
-        weights: by the names that transformers gives a BertModel's; no pooler.
-        layers: those wanted, one after another.
+        weights: by the names that transformers gives a BertModel's; no pooler. With
+            `turn`, a linear map comes before the layers.
+        parts: those wanted.
         ranges: by the name of a product where the numbers lie that enter it. Products
             are then of bytes; without, all is in single precision.
     """
     graph = _Graph(shape.epsilon, ranges)
     encoder = {name: value.astype(np.float32) for name, value in weights.items()}
-    hidden = BELOW if layers.start else _embedded(graph, encoder)
-    for number in layers:
+    hidden = BELOW if parts == "layers" else _embedded(graph, encoder)
+    if parts != "embeddings" and "turn.weight" in encoder:
+        turn = encoder["turn.weight"], encoder["turn.bias"]
+        hidden = graph.linear(hidden, "turn", *turn)
+    for number in range(0 if parts == "embeddings" else shape.layers):
         prefix = f"encoder.layer.{number}."
         layer = {
             name.removeprefix(prefix): value
@@ -149,7 +183,7 @@ def build(
     made = helper.make_graph(
         graph.nodes,
         "encoder",
-        [_states(BELOW, width) if layers.start else _IDS],
+        [_states(BELOW, width) if parts == "layers" else _IDS],
         [_states(STATES, width)],
         graph.weights,
     )
@@ -180,7 +214,7 @@ def _embedded(graph: _Graph, weights: Mapping[str, Array]) -> str:
     """Words, places and the one segment, normalised."""
     words = weights["embeddings.word_embeddings.weight"]
     segment = weights["embeddings.token_type_embeddings.weight"][0]
-    places = weights["embeddings.position_embeddings.weight"] + segment
+    places = weights["embeddings.position_embeddings.weight"][:WINDOW] + segment
     word = graph.looked_up(IDS, "word", words)
     shape = graph.node("Shape", [IDS], "tokens", start=1, end=2)
     zero = graph.weight("zero", np.zeros(1, np.int64))

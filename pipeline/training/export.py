@@ -1,10 +1,11 @@
 """Ship an encoder: python -m pipeline.training.export FOLDER OUTPUT.
 
 FOLDER holds a fine-tuned BERT (model.safetensors and config.json of a transformers
-BertModel), its linear heads (heads.safetensors, heads.json) and its tokenizer.json.
-OUTPUT gets lower.onnx, the embeddings and first layers, and upper.onnx, all others,
-both int8; emotions.npz, the heads; heads.json and tokenizer.json. The same FOLDER gives
-the same files, byte for byte.
+BertModel), its linear heads (heads.safetensors, heads.json) and its tokenizer.json;
+perhaps shallow.safetensors of `pipeline.training.shallow`, too.
+OUTPUT gets lower.onnx, the embeddings, upper.onnx, the layers, and shallow.onnx, those
+that foretell what the others say, all int8; emotions.npz, the heads; heads.json and
+tokenizer.json. The same FOLDER gives the same files, byte for byte.
 """
 
 import argparse
@@ -22,8 +23,8 @@ from tokenizers import Tokenizer
 from pipeline.training.bert_graph import Array, Shape, build, products
 from pipeline.training.rounding import Range, ranges
 
-LOWER = 3
-"""Layers of lower.onnx: as many as tell most clear texts from the others."""
+SHALLOW = "shallow.safetensors"
+_EMBEDDINGS, _LAYER = "embeddings.", "encoder.layer."
 
 
 def export(folder: Path, output: Path, *, int8: bool = True) -> list[Path]:
@@ -42,28 +43,37 @@ def export(folder: Path, output: Path, *, int8: bool = True) -> list[Path]:
 
 
 def _models(folder: Path, *, int8: bool) -> Iterator[tuple[str, onnx.ModelProto]]:
-    """Both parts of the encoder, or the only one of few layers."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    shape = Shape(
-        layers=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        epsilon=config["layer_norm_eps"],
-    )
+    """The parts of the encoder."""
     weights = load_file(folder / "model.safetensors")
+    shape = _shape(folder, weights)
     found = _ranges(folder, shape, weights) if int8 else None
-    cut = min(LOWER, shape.layers)
-    yield "lower.onnx", build(shape, weights, range(cut), found)
-    if cut < shape.layers:
-        yield "upper.onnx", build(shape, weights, range(cut, shape.layers), found)
+    yield "lower.onnx", build(shape, weights, "embeddings", found)
+    yield "upper.onnx", build(shape, weights, "layers", found)
+    if (folder / SHALLOW).is_file():
+        embeddings = {k: w for k, w in weights.items() if k.startswith(_EMBEDDINGS)}
+        weights = embeddings | load_file(folder / SHALLOW)
+        shape = _shape(folder, weights)
+        found = _ranges(folder, shape, weights) if int8 else None
+        yield "shallow.onnx", build(shape, weights, "layers", found)
+
+
+def _shape(folder: Path, weights: Mapping[str, Array]) -> Shape:
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    layers = {
+        name.removeprefix(_LAYER).partition(".")[0]
+        for name in weights
+        if name.startswith(_LAYER)
+    }
+    return Shape(len(layers), config["num_attention_heads"], config["layer_norm_eps"])
 
 
 def _ranges(
     folder: Path, shape: Shape, weights: Mapping[str, Array]
 ) -> dict[str, Range]:
-    """Where numbers lie that enter the products of the whole encoder."""
+    """Where numbers lie that enter the products."""
     frame = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("").ids
     vocabulary = len(weights["embeddings.word_embeddings.weight"])
-    whole = build(shape, weights, range(shape.layers))
+    whole = build(shape, weights, "both")
     return ranges(whole, products(whole), vocabulary, frame)
 
 

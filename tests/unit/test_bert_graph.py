@@ -14,12 +14,12 @@ from tiny_training import write_tokenizer
 
 from pipeline.tagging.heads import load_outputs
 from pipeline.training import export as exporting
-from pipeline.training.bert_graph import Shape, build
-from pipeline.training.export import LOWER, export
+from pipeline.training.bert_graph import Parts, Shape, build
+from pipeline.training.export import SHALLOW, export
 
 Weights = dict[str, Any]
 WORDS, PLACES, WIDTH, WIDE, HEADS, OUTPUTS = 50, 32, 16, 32, 4, 5
-SHAPE = Shape(layers=LOWER + 1, heads=HEADS, epsilon=1e-12)
+SHAPE = Shape(layers=4, heads=HEADS, epsilon=1e-12)
 IDS = np.array([[2, 7, 9, 3], [2, 11, 3, 0]], dtype=np.int32)
 
 
@@ -57,6 +57,8 @@ def random_weights() -> tuple[Weights, Weights]:
 
 
 def by_the_book(weights: Weights, ids: list[int]) -> Any:
+    """What `weights` make of a text, with a map of the embeddings if they hold one."""
+
     def norm(x: Any, name: str) -> Any:
         centred = x - x.mean(axis=-1, keepdims=True)
         scaled = centred / np.sqrt(x.var(axis=-1, keepdims=True) + SHAPE.epsilon)
@@ -72,7 +74,10 @@ def by_the_book(weights: Weights, ids: list[int]) -> Any:
         for kind, place in zip(kinds, places, strict=True)
     )
     x = norm(x, "embeddings.LayerNorm")
-    for layer in range(SHAPE.layers):
+    if "turn.weight" in weights:
+        x = linear(x, "turn")
+    layers = {name.split(".")[2] for name in weights if "layer." in name}
+    for layer in range(len(layers)):
         at = f"encoder.layer.{layer}"
         q, k, v = (
             linear(x, f"{at}.attention.self.{name}")
@@ -101,11 +106,10 @@ def run(models: Sequence[Path | bytes], ids: Any = IDS) -> Any:
     return states
 
 
-@pytest.mark.parametrize("cut", [1, LOWER, SHAPE.layers])
-def test_the_layers_compute_a_bert_wherever_it_is_cut(cut: int) -> None:
+@pytest.mark.parametrize("parts", [["both"], ["embeddings", "layers"]])
+def test_the_layers_compute_a_bert_whole_or_cut(parts: list[Parts]) -> None:
     weights, _ = random_weights()
-    parts = [range(cut), range(cut, SHAPE.layers)]
-    graphs = [build(SHAPE, weights, layers) for layers in parts if layers]
+    graphs = [build(SHAPE, weights, part) for part in parts]
     states = run([graph.SerializeToString() for graph in graphs])
     for row, ids in enumerate(IDS.tolist()):
         assert states[row] == pytest.approx(by_the_book(weights, ids), abs=1e-4)
@@ -158,11 +162,23 @@ def test_the_heads_stay_what_they_are(trained: Path, tmp_path: Path) -> None:
     assert kept.bias == pytest.approx(heads["bias"])
 
 
-def test_few_layers_are_one_part(trained: Path, tmp_path: Path) -> None:
-    config = json.loads((trained / "config.json").read_text())
-    few = config | {"num_hidden_layers": LOWER}
-    (trained / "config.json").write_text(json.dumps(few))
-    assert [path.name for path in export(trained, tmp_path)] == ["lower.onnx"]
+def test_few_layers_stand_on_the_same_embeddings_through_a_map(
+    trained: Path, tmp_path: Path
+) -> None:
+    weights, _ = random_weights()
+    few = {name: weight for name, weight in weights.items() if "layer.0." in name}
+    few["turn.weight"] = weights["encoder.layer.1.attention.output.dense.weight"]
+    few["turn.bias"] = weights["encoder.layer.1.attention.output.dense.bias"]
+    save_file(few, trained / SHALLOW)
+    lower, upper, shallow = export(trained, tmp_path / "out", int8=False)
+    assert [upper.name, shallow.name] == ["upper.onnx", "shallow.onnx"]
+    few |= {name: w for name, w in weights.items() if "embeddings" in name}
+    states = run([lower, shallow])
+    for row, ids in enumerate(IDS.tolist()):
+        assert states[row] == pytest.approx(by_the_book(few, ids), abs=1e-2)
+    _, _, small = export(trained, tmp_path / "small")
+    told = run([lower, small]).ravel()
+    assert np.corrcoef(told, run([lower, shallow]).ravel())[0, 1] > 0.98
 
 
 def test_the_command_names_the_files_and_their_sizes(

@@ -25,24 +25,44 @@ def text(words: str, *context: str) -> TextToTag:
 
 def test_what_is_clearly_neutral_never_reaches_the_encoder() -> None:
     for tier in ("fast", "balanced"):
-        found = cascade(tier).read(CALM, "irc")
+        (found,) = cascade(tier).read([(CALM, "irc")])
         assert found.step == "words"
         keys = cascade(tier).heads("irc").keys
         assert found.scores[keys.index(("fine-emotion", "neutral"))] > 0.5
 
 
-def test_what_words_leave_open_is_read_whole() -> None:
-    assert cascade("balanced").read(MIXED, "irc").step == "whole"
+def test_what_words_leave_open_is_read_further() -> None:
+    (found,) = cascade("balanced").read([(MIXED, "irc")])
+    assert found.step in {"shallow", "whole"}
+
+
+def test_full_reads_everything_whole_and_each_tier_more_than_a_cheaper_one() -> None:
+    texts = [
+        (f"{words} {n}", "irc") for words in (CALM, MIXED, "ugh") for n in range(9)
+    ]
+    whole = {
+        tier: sum(found.step == "whole" for found in cascade(tier).read(texts))
+        for tier in ("fast", "balanced", "full")
+    }
+    assert whole["fast"] <= whole["balanced"] < whole["full"] == len(texts)
 
 
 @pytest.mark.parametrize("tier", ["fast", "balanced", "full"])
-def test_full_reads_everything_whole_and_each_tier_more_than_a_cheaper_one(
-    tier: str,
-) -> None:
-    whole = [
-        cascade(tier).read(words, "irc").step == "whole" for words in (CALM, MIXED)
-    ]
-    assert sum(whole) >= {"fast": 0, "balanced": 1, "full": 2}[tier]
+def test_texts_are_answered_in_their_order_and_as_alone(tier: str) -> None:
+    one = cascade(tier)
+    texts = [(MIXED, "irc"), (CALM, "github"), ("ugh, no!", "irc"), (MIXED, "reddit")]
+    for text, found in zip(texts, one.read(texts), strict=True):
+        (alone,) = one.read([text])
+        assert found.step == alone.step
+        assert found.scores.tolist() == alone.scores.tolist()
+    assert one.read([]) == []
+
+
+def test_a_text_can_be_read_whole_whatever_the_tier() -> None:
+    (found,) = cascade("fast").read([(CALM, "irc")], wholly=True)
+    (whole,) = cascade("full").read([(CALM, "irc")])
+    assert found.step == "whole"
+    assert found.scores.tolist() == whole.scores.tolist()
 
 
 def test_doubt_is_the_number_of_labels_that_may_yet_turn() -> None:

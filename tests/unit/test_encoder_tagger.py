@@ -121,11 +121,24 @@ def test_a_text_is_the_mean_of_its_tokens_and_their_frame() -> None:
     assert np.corrcoef(inner, outer)[0, 1] > 0.9
 
 
-def test_the_lower_layers_read_the_same_words() -> None:
-    skimmed = shipped_encoder(1).skim("Why is this so slow?")
-    whole = shipped_encoder(1).finish(skimmed)
-    assert skimmed.reading.words == whole.words
-    assert skimmed.reading.states.shape == whole.states.shape
+def test_a_few_layers_read_the_same_words() -> None:
+    encoder = shipped_encoder(1)
+    begun = encoder.begin(["Why is this so slow?"])
+    few, whole = (part(begun)[0].reading for part in (encoder.skim, encoder.finish))
+    assert few.words == whole.words
+    assert few.states.shape == whole.states.shape
+    assert np.abs(few.states - whole.states).max() > 0.1
+
+
+def test_a_text_is_the_same_alone_and_in_company() -> None:
+    encoder = shipped_encoder(1)
+    texts = ["Why is this so slow?", "", "What a lovely day!", "word " * 500, "Thanks"]
+    together = encoder.finish(encoder.begin(texts * 20))
+    for number, text in enumerate(texts):
+        alone = encoder.read(text)
+        for read in together[number :: len(texts)]:
+            assert np.array_equal(read.pooled, alone.pooled)
+            assert np.array_equal(read.reading.states, alone.states)
 
 
 def test_places_of_words_are_those_of_the_text() -> None:
@@ -166,6 +179,29 @@ def test_a_text_without_words_has_no_evidence() -> None:
     states = np.ones((1, 1), dtype=np.float32)
     reading = Reading(states, states[0], [Word(0, 1, (0, 1))])
     assert loudest_words("?", reading, HEAD) is None
+
+
+def test_marks_do_not_depend_on_what_else_is_in_a_batch() -> None:
+    texts = [
+        TextToTag(text, language, "github", context)
+        for text, language, context in (
+            (
+                "Why does this never work?! I am sick of it",
+                "en",
+                ("It is broken again",),
+            ),
+            ("Thanks, that did it", "en", ()),
+            ("Thanks, that did it", "en", ("Try the other branch",)),
+            ("Ich hasse das", "de", ()),
+            ("Estoy harto de este error", "es", ()),
+            ("", None, ()),
+            ("so slow " * 3_000, "en", ()),
+        )
+    ]
+    alone = load_tagger(TaggingSettings(tier="full"), suicidality=False)
+    expected = [alone.tag([text])[0] for text in texts]
+    fresh = load_tagger(TaggingSettings(tier="full"), suicidality=False)
+    assert fresh.tag(texts * 8) == expected * 8
 
 
 def test_threads_do_not_change_the_marks(tagger: Tagger) -> None:

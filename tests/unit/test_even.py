@@ -20,7 +20,9 @@ def test_only_the_newest_days_are_remembered() -> None:
 
 def test_values_are_centred_and_in_units_of_their_spread() -> None:
     even = evened(np.random.default_rng(0).normal(5.0, 3.0, size=200), 730)
-    np.testing.assert_allclose([even.values.mean(), even.values.std()], [0, 1], atol=1e-9)
+    np.testing.assert_allclose(
+        [even.values.mean(), even.values.std()], [0, 1], atol=1e-9
+    )
 
 
 def test_a_weekly_pattern_is_found_whatever_the_level_does() -> None:

@@ -1,10 +1,9 @@
-import gzip
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import sparse
+from tiny_training import write_data
 
 from pipeline.tagging.cascade import Cascade, Tier
 from pipeline.tagging.encoder import SHIPPED, Encoder
@@ -15,13 +14,12 @@ from pipeline.training.cascade import (
     choose,
     levelled,
     outcome,
-    ridge_of_lower,
+    ridge_of_shallow,
     ridge_of_words,
     rounded,
     unusual,
 )
 
-EMOTIONS = ("Anger", "Love", "Fear", "Joy", "Sadness", "Surprise")
 RANDOM = np.random.default_rng(3)
 
 
@@ -37,7 +35,7 @@ def test_the_bags_are_fitted_as_by_solving_at_once() -> None:
 def test_inputs_of_any_scale_foretell_what_they_hold() -> None:
     inputs = RANDOM.normal(5.0, 1.0, (2_000, 3)) * [1.0, 100.0, 0.01]
     places = inputs @ np.array([[1.0], [0.02], [-50.0]]) + 7.0
-    matrix, bias = ridge_of_lower(inputs, places, np.ones(2_000))
+    matrix, bias = ridge_of_shallow(inputs, places, np.ones(2_000))
     assert inputs @ matrix.T + bias == pytest.approx(places, abs=0.2)
 
 
@@ -60,9 +58,9 @@ def judged(name: str, *, wrong: float, labelled: bool) -> Judged:
     """Steps that are wrong of some texts, and unsure of just these."""
     truth = RANDOM.random((1_000, 1)) < 0.5
     missed = RANDOM.random((1_000, 1)) < wrong
-    flags = {"whole": truth, "words": truth ^ missed, "lower": truth ^ missed}
+    flags = {"whole": truth, "words": truth ^ missed, "shallow": truth ^ missed}
     doubts = np.where(missed[:, 0], 0.5, 0.1)
-    both = {"words": doubts, "lower": doubts}
+    both = {"words": doubts, "shallow": doubts}
     return Judged(name, flags, both, truth if labelled else None, [0])
 
 
@@ -71,39 +69,13 @@ def test_a_tier_stops_where_it_is_right_and_goes_on_where_it_may_be_wrong() -> N
         judged("labelled", wrong=0.3, labelled=True),
         judged("chats", wrong=0.2, labelled=False),
     ]
-    tier = choose(sets, 1.0)
+    tier = choose(sets, 1.0, 100.0)
     assert 0.1 <= tier.words < 0.5
     assert outcome(sets[0], tier).lost == 0.0
     assert outcome(sets[1], tier).words == pytest.approx(0.8, abs=0.05)
     careless = outcome(sets[0], Tier(1.0, 1.0))
-    assert (careless.words, careless.lower) == (1.0, 0.0)
+    assert (careless.words, careless.shallow) == (1.0, 0.0)
     assert careless.lost > 20
-
-
-def small_data(folder: Path) -> Path:
-    data = folder / "data"
-    for name in ("emotion", "mental_health", "streams"):
-        (data / name).mkdir(parents=True)
-    for name, text in (("se_github", "modified_comment"), ("stackoverflow", "Text")):
-        header = ",".join((text, *EMOTIONS))
-        rows = [
-            f"I hate this {n},1,0,0,0,0,0\nthanks a lot {n},0,1,0,0,0,0"
-            for n in "abcde"
-        ]
-        path = data / "emotion" / f"{name}_train.csv"
-        path.write_text("\n".join([header, *rows]) + "\n")
-    (data / "emotion" / "goemotions_labels.txt").write_text("disgust\njoy\nneutral\n")
-    for part in ("dev", "train"):
-        path = data / "emotion" / f"goemotions_{part}.tsv"
-        path.write_text("gross\t0\ta\nso happy\t1\tb\nit is there\t2\tc\n")
-        path = data / "emotion" / f"brighter_eng_{part}.csv"
-        path.write_text("text,anger,fear,joy,sadness,surprise\nso scared,0,2,0,0,0\n")
-    path = data / "mental_health" / "dreaddit_train.csv"
-    path.write_text("text,label\nI cannot cope,1\nwe had lunch,0\n")
-    lines = [json.dumps({"text": f"see line {n}"}) for n in range(20)]
-    with gzip.open(data / "streams" / "a.jsonl.gz", "wt") as file:
-        file.write("\n".join(lines))
-    return data
 
 
 def test_what_is_fitted_can_be_read_with_and_is_the_same_again(
@@ -113,7 +85,7 @@ def test_what_is_fitted_can_be_read_with_and_is_the_same_again(
 ) -> None:
     for name, small in (("ROWS", 256), ("STEPS", 3), ("DOUBTS", [0.0, 0.5])):
         monkeypatch.setattr(cascade, name, small)
-    data, made = small_data(tmp_path), []
+    data, made = write_data(tmp_path / "data"), []
     for name in ("one", "two"):
         folder = tmp_path / name
         folder.mkdir()
@@ -127,4 +99,22 @@ def test_what_is_fitted_can_be_read_with_and_is_the_same_again(
     assert made[0] == made[1]
     assert "balanced  chats" in capsys.readouterr().out
     fast = Cascade(Encoder(folder, 1), folder, "fast")
-    assert len(fast.read("see line 3", "irc").scores) == len(fast.heads("irc").keys)
+    (found,) = fast.read([("see line 3", "irc")])
+    assert len(found.scores) == len(fast.heads("irc").keys)
+
+
+def test_what_the_encoder_remembers_nobody_loses() -> None:
+    remembered = judged("github", wrong=0.3, labelled=True)
+    new = remembered._replace(name="goemotions")
+    careless = Tier(1.0, 1.0)
+    lost = outcome(new, careless)
+    assert lost.lost == lost.honest == outcome(remembered, careless).lost
+    memory = 100 * (1.0 - cascade.UNSEEN["github"])
+    assert outcome(remembered, careless).honest == pytest.approx(lost.lost - memory)
+    assert outcome(remembered, Tier(-1.0, -1.0)).honest == 0.0
+
+
+def test_chats_may_stray_only_so_far() -> None:
+    sets = [judged("chats", wrong=0.2, labelled=False)]
+    assert outcome(sets[0], choose(sets, 1.0, 100.0)).words == 1.0
+    assert outcome(sets[0], choose(sets, 1.0, 0.0)).words < 0.9

@@ -3,7 +3,14 @@
 import numpy as np
 from onnx import TensorProto, helper
 
-from pipeline.training.rounding import Range, ranges, whole_numbers
+from pipeline.training.rounding import (
+    BLOCK,
+    MIDDLE,
+    Range,
+    half_bytes,
+    ranges,
+    whole_numbers,
+)
 
 NUMBERS = np.random.default_rng(5).normal(0.3, 1.0, 1_000).astype(np.float32)
 
@@ -32,6 +39,19 @@ def test_each_column_has_its_own_step_and_no_sum_of_two_products_overflows() -> 
     assert (np.abs(numbers * steps - matrix) <= steps * 0.501).all()
     assert 2 * 255 * int(np.abs(numbers).max()) < 2**15
     assert numbers[:, 2].tolist() == [0] * len(NUMBERS)
+
+
+def test_half_bytes_are_right_to_a_step_of_their_block() -> None:
+    table = NUMBERS[: 6 * 2 * BLOCK].reshape(6, 2 * BLOCK).copy()
+    table[1] *= 100
+    table[2] = 0
+    packed, steps = half_bytes(table)
+    assert packed.shape == (6, BLOCK)
+    assert steps.shape == (6, 2)
+    numbers = np.concatenate([packed & 15, packed >> 4], axis=1).astype(float) - MIDDLE
+    each = np.repeat(steps.astype(float), BLOCK, axis=1)
+    assert (np.abs(numbers * each - table) <= np.abs(each) * 1.01).all()
+    assert np.abs(numbers * each - table).mean() < np.abs(each).mean() * 0.3
 
 
 def test_ranges_hold_what_random_tokens_lead_to_and_the_frame() -> None:

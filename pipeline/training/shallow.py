@@ -1,0 +1,298 @@
+"""Train a few layers to foretell the whole encoder: a step of the cascade.
+
+python -m pipeline.training.shallow DATA WHOLE MODEL START OUTPUT
+
+DATA is as for `groundswell train`. WHOLE holds the whole encoder's own weights, MODEL
+the same exported, with its heads; what MODEL makes of a text is what is learned. START
+holds a fine-tuned BERT, as wide and with the same tokenizer, whose first layers are
+where training begins, through a linear map of the whole encoder's embeddings, which
+stay as they are. OUTPUT gets shallow.safetensors, for `pipeline.training.export`, and
+whole.npy, what the whole encoder makes of the texts, which takes a quarter of an hour.
+A training that was stopped goes on where it was.
+
+No text is shown that `pipeline.training.cascade` judges its steps on.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, layer_norm
+from transformers import BertConfig, BertModel
+
+from pipeline.tagging.cascade import DECISIVE
+from pipeline.tagging.encoder import Floats
+from pipeline.tagging.heads import load_heads
+from pipeline.training.batches import (
+    TOKENS,
+    Ints,
+    Tokens,
+    in_order,
+    load_tokenizer,
+    tokenise,
+)
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.export import SHALLOW
+from pipeline.training.files import write_whole
+from pipeline.training.finetune import CHECKPOINT_S, Plan, plan_steps, slope
+from pipeline.training.imitated import SEED, read_texts, read_whole
+from pipeline.training.progress import progress
+
+LAYERS = 3
+"""At most: each costs a twelfth of the whole encoder."""
+
+RATE, HEAD_RATE = 2e-4, 3e-4
+PLATFORMS = ("github", "stackexchange", "irc", "reddit", "twitter")
+
+_LESS = 0.3
+"""What a label counts that need not be sure."""
+
+_NEAR, _FAR = 10.0, 0.5
+"""What being on the right side of thresholds counts, and what exact logits do."""
+
+_FIRST = 4_000
+"""Texts that the head's first weights are fitted on."""
+
+_RIDGE = 100.0
+_DECAY = 0.01
+_STEEPEST = 1.0
+_SEEDS = 1_000_003
+_EPSILON = 1e-6
+_NOWHERE = -1e9
+"""Added to the attention to what is no token."""
+
+
+class Lessons(NamedTuple):
+    """Texts as tokens, the rows of an epoch, and the pooled states to foretell."""
+
+    tokens: Tokens
+    rows: Ints
+    wanted: Floats
+
+
+class Verdicts(NamedTuple):
+    """The heads of all platforms: logits above a label's threshold, and their weight.
+
+    `weight` is labels x width, the others have one number a label.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    counts: Tensor
+
+    def logits(self, pooled: Tensor) -> Tensor:
+        """How far above its threshold each label is, texts x labels."""
+        return pooled @ self.weight.T + self.bias
+
+    def loss(self, said: Tensor, wanted: Tensor) -> Tensor:
+        """Of pooled states, summed over texts: 0 where they are judged alike.
+
+        Shifted to the thresholds, cross-entropy asks for the right side of each.
+        """
+        given, aim = self.logits(said), self.logits(wanted)
+        sides = torch.sigmoid(aim)
+        near = binary_cross_entropy_with_logits(given, sides, reduction="none")
+        near -= binary_cross_entropy_with_logits(aim, sides, reduction="none")
+        each = _NEAR * near + _FAR * (given - aim) ** 2
+        return (each * self.counts).sum() / self.counts.sum()
+
+
+def read_verdicts(model: Path) -> Verdicts:
+    """The different heads of all platforms in an exported model."""
+    found: dict[bytes, tuple[Floats, float, float]] = {}
+    for heads in (load_heads(model, platform) for platform in PLATFORMS):
+        limits = np.log(heads.thresholds) - np.log1p(-heads.thresholds)
+        weight = (heads.slopes[:, None] * heads.weight).astype(np.float32)
+        bias = heads.slopes * heads.bias + heads.offsets - limits
+        for n, (task, label) in enumerate(heads.keys):
+            key = f"{task} {label} {bias[n]}".encode() + weight[n].tobytes()
+            count = 1.0 if task in DECISIVE else _LESS
+            found[key] = weight[n], float(bias[n]), count
+    weights, *numbers = zip(*found.values(), strict=True)
+    return Verdicts(
+        torch.from_numpy(np.stack(weights)), *(torch.tensor(each) for each in numbers)
+    )
+
+
+class Shallow(nn.Module):
+    """A few layers on a linear map (`turn`) of another encoder's embeddings.
+
+    `foretell` makes the whole encoder's pooled state of theirs.
+
+    Args:
+        embeddings: of the whole encoder; they are not trained.
+        encoder: the layers.
+    """
+
+    def __init__(self, embeddings: nn.Module, encoder: nn.Module, width: int) -> None:
+        super().__init__()
+        self.embeddings, self.encoder = embeddings.requires_grad_(False), encoder
+        self.turn = nn.Linear(width, width)
+        self.foretell = nn.Linear(width, width)
+
+    def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The mean of the last layer's states, texts x width."""
+        with torch.autocast("cpu", torch.bfloat16):
+            ahead = (1.0 - mask[:, None, None, :].float()) * _NOWHERE
+            below = self.turn(self.embeddings(input_ids=ids))
+            states = self.encoder(below, attention_mask=ahead)[0].float()
+        kept = mask.unsqueeze(-1).float()
+        pooled: Tensor = (states * kept).sum(dim=1) / kept.sum(dim=1)
+        return pooled
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """The whole encoder's pooled states, as far as they are foretold."""
+        state: Tensor = self.foretell(self.pooled(ids, mask))
+        return state
+
+
+@dataclass(frozen=True)
+class Bert:
+    """A BERT's shape and weights, without dropout."""
+
+    config: BertConfig
+    weights: dict[str, Tensor]
+
+    @classmethod
+    def load(cls, folder: Path, most_layers: int) -> "Bert":
+        """The one in a folder, or its first layers."""
+        config = BertConfig.from_pretrained(folder)
+        config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+        config.num_hidden_layers = min(config.num_hidden_layers, most_layers)
+        weights = load_file(folder / "model.safetensors")
+        return cls(config, {name: weight.float() for name, weight in weights.items()})
+
+    def model(self) -> BertModel:
+        """As transformers has it."""
+        model = BertModel(self.config, add_pooling_layer=False)
+        held = model.state_dict()
+        model.load_state_dict({name: self.weights[name] for name in held})
+        return model
+
+    def embedded(self, tokens: Tokens) -> Tensor:
+        """Every token's embedding where it stands, tokens x width."""
+        places = np.concatenate([np.arange(length) for length in tokens.lengths])
+        names = ("word", "position", "token_type")
+        numbers = (tokens.flat.astype(np.int64), places, np.zeros_like(places))
+        parts = [
+            self.weights[f"embeddings.{name}_embeddings.weight"][torch.from_numpy(each)]
+            for name, each in zip(names, numbers, strict=True)
+        ]
+        norm = [self.weights[f"embeddings.LayerNorm.{n}"] for n in ("weight", "bias")]
+        states = torch.stack(parts).sum(dim=0)
+        weight, bias = norm
+        epsilon = self.config.layer_norm_eps
+        return layer_norm(states, states.shape[-1:], weight, bias, epsilon)
+
+
+def begin(whole: Bert, start: Bert, tokens: Tokens, wanted: Floats) -> Shallow:
+    """The layers of `start`, with maps in and out of them by least squares.
+
+    Args:
+        whole: gives the embeddings.
+        start: gives the layers.
+        tokens: of the first texts.
+        wanted: what the whole encoder makes of them, texts x width.
+    """
+    width = int(whole.config.hidden_size)
+    network = Shallow(whole.model().embeddings, start.model().encoder, width)
+    _set(network.turn, whole.embedded(tokens), start.embedded(tokens), 1.0)
+    network.eval()
+    pooled = torch.zeros(len(wanted), width)
+    with torch.no_grad():
+        for batch in in_order(tokens.lengths, np.arange(len(wanted))):
+            pooled[batch] = network.pooled(*_tensors(tokens, batch))
+    _set(network.foretell, pooled, torch.from_numpy(wanted), _RIDGE)
+    return network
+
+
+def _set(linear: nn.Linear, given: Tensor, wanted: Tensor, ridge: float) -> None:
+    """A map's weights by ridge regression."""
+    scale, mean = given.std(dim=0) + _EPSILON, given.mean(dim=0)
+    inputs, middle = (given - mean) / scale, wanted.mean(dim=0)
+    square = inputs.T @ inputs + ridge * torch.eye(inputs.shape[1])
+    found = torch.linalg.solve(square, inputs.T @ (wanted - middle)) / scale[:, None]
+    with torch.no_grad():
+        linear.weight.copy_(found.T)
+        linear.bias.copy_(middle - mean @ found)
+
+
+def _tensors(tokens: Tokens, batch: Ints) -> Iterator[Tensor]:
+    return (torch.from_numpy(each) for each in tokens.batch(batch))
+
+
+def train(network: Shallow, lessons: Lessons, verdicts: Verdicts, output: Path) -> None:
+    """Train, and write the layers down; a training that was stopped goes on."""
+    layers = [*network.turn.parameters(), *network.encoder.parameters()]
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": layers, "peak": RATE},
+            {"params": list(network.foretell.parameters()), "peak": HEAD_RATE},
+        ],
+        weight_decay=_DECAY,
+    )
+    trained = nn.ModuleDict(
+        {name: getattr(network, name) for name in ("turn", "encoder", "foretell")}
+    )
+    checkpoint = Checkpoint(output / "checkpoint.safetensors", trained, optimiser)
+    done = checkpoint.load()
+    tokens, plan = lessons.tokens, Plan(1, RATE, TOKENS)
+    steps = plan_steps(tokens.lengths, lessons.rows, plan, SEED)
+    network.train()
+    at = monotonic()
+    with progress("shallow", done, len(steps), shown=sys.stderr.isatty()) as advance:
+        for number in range(done, len(steps)):
+            torch.manual_seed(SEED * _SEEDS + number)
+            for group in optimiser.param_groups:
+                group["lr"] = group["peak"] * slope(number, len(steps))
+            (batch,) = steps[number]
+            optimiser.zero_grad()
+            said = network(*_tensors(tokens, batch))
+            wanted = torch.from_numpy(lessons.wanted[batch])
+            loss = verdicts.loss(said, wanted) / len(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(trained.parameters(), _STEEPEST)
+            optimiser.step()
+            advance(loss=float(loss.detach()))
+            if monotonic() - at >= CHECKPOINT_S:
+                checkpoint.save(number + 1)
+                at = monotonic()
+    kept = {
+        f"{name}.{key}": weight.contiguous()
+        for name in ("turn", "encoder")
+        for key, weight in getattr(network, name).state_dict().items()
+    }
+    write_whole(output / SHALLOW, save(kept))
+    checkpoint.remove()
+
+
+def main() -> int:
+    """Read, train and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("data", "whole", "model", "start", "output"):
+        parser.add_argument(name, type=Path)
+    given = parser.parse_args()
+    given.output.mkdir(parents=True, exist_ok=True)
+    texts = read_texts(given.data)
+    wanted = read_whole(texts.texts, given.model, given.output / "whole.npy")
+    tokens = tokenise(load_tokenizer(given.whole), texts.texts)
+    some = np.sort(np.random.default_rng(SEED).permutation(len(texts.texts))[:_FIRST])
+    first = tokenise(load_tokenizer(given.whole), [texts.texts[n] for n in some])
+    whole, start = Bert.load(given.whole, 0), Bert.load(given.start, LAYERS)
+    torch.manual_seed(SEED)
+    network = begin(whole, start, first, wanted[some])
+    lessons = Lessons(tokens, texts.rows, wanted)
+    train(network, lessons, read_verdicts(given.model), given.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
