@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.training.batches import (
@@ -41,6 +42,8 @@ CHECKPOINT_S = 120.0
 _DECAY = 0.01
 _STEEPEST = 1.0
 _SEEDS = 1_000_003
+
+Step = TypeVar("Step")
 
 Targets = Callable[[Ints], tuple[Floats, Floats]]
 """Of some texts what to learn, from 0 to 1, and how much each of it counts.
@@ -92,10 +95,41 @@ def train_network(training: Training, lessons: Lessons, plan: Plan) -> Network:
         ],
         weight_decay=_DECAY,
     )
+    steps = plan_steps(tokens.lengths, lessons.rows, plan, training.seed)
+    checkpoint = take_steps(
+        training,
+        network,
+        optimiser,
+        steps,
+        lambda batches: _step(network, tokens, batches, lessons, optimiser),
+    )
+    save_network(network, lessons.outputs, training.folder, training.base)
+    checkpoint.remove()
+    return network
+
+
+def take_steps(
+    training: Training,
+    network: nn.Module,
+    optimiser: torch.optim.AdamW,
+    steps: Sequence[Step],
+    learn: Callable[[Step], float],
+) -> Checkpoint:
+    """Take all steps, or those that an earlier run was stopped before.
+
+    Args:
+        training: names the folder of the checkpoint.
+        network: what is trained.
+        optimiser: its groups have the `peak` of their learning rate.
+        steps: what each learns from.
+        learn: takes one, and says its loss.
+
+    Returns:
+        What to remove once the outcome is written down.
+    """
     path = training.folder / "checkpoint.safetensors"
     checkpoint = Checkpoint(path, network, optimiser)
     done = checkpoint.load()
-    steps = plan_steps(tokens.lengths, lessons.rows, plan, training.seed)
     network.train()
     at = monotonic()
     with progress(training.title, done, len(steps), shown=training.shown) as advance:
@@ -103,13 +137,11 @@ def train_network(training: Training, lessons: Lessons, plan: Plan) -> Network:
             torch.manual_seed(training.seed * _SEEDS + number)
             for group in optimiser.param_groups:
                 group["lr"] = group["peak"] * slope(number, len(steps))
-            advance(loss=_step(network, tokens, steps[number], lessons, optimiser))
+            advance(loss=learn(steps[number]))
             if monotonic() - at >= CHECKPOINT_S:
                 checkpoint.save(number + 1)
                 at = monotonic()
-    save_network(network, lessons.outputs, training.folder, training.base)
-    checkpoint.remove()
-    return network
+    return checkpoint
 
 
 def plan_steps(lengths: Ints, rows: Ints, plan: Plan, seed: int) -> list[list[Ints]]:

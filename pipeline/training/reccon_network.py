@@ -9,7 +9,6 @@ mean. The [SEP] before a candidate is where a span starts and ends that is none.
 
 from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic
 from typing import NamedTuple
 
 import numpy as np
@@ -21,15 +20,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax, p
 
 from pipeline.errors import InputError
 from pipeline.training.batches import Ints, Tokens, in_order, load_tokenizer
-from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.corpora import Output
 from pipeline.training.finetune import (
-    CHECKPOINT_S,
     HEADS_RATE,
     Plan,
     Training,
     plan_steps,
-    slope,
+    take_steps,
 )
 from pipeline.training.network import (
     Network,
@@ -38,7 +35,6 @@ from pipeline.training.network import (
     precision,
     save_network,
 )
-from pipeline.training.progress import progress
 from pipeline.training.reccon_data import Candidate, Place, Target
 from pipeline.training.reccon_figures import Answer
 
@@ -52,7 +48,6 @@ PLAN = Plan(epochs=3, rate=1.5e-4, tokens=4_096)
 _PARTS = 4
 """Steps that a batch is cut into: there are few targets, and many candidates each."""
 
-_SEEDS = 1_000_003
 _NEVER = -1e4
 
 
@@ -174,20 +169,13 @@ def train_reader(training: Training, targets: Sequence[Target], plan: Plan) -> N
             {"params": list(network.heads.parameters()), "peak": HEADS_RATE},
         ]
     )
-    path = training.folder / "checkpoint.safetensors"
-    checkpoint = Checkpoint(path, network, optimiser)
-    done, steps = checkpoint.load(), _steps(framing, plan, training.seed)
-    network.train()
-    at = monotonic()
-    with progress(training.title, done, len(steps), shown=training.shown) as advance:
-        for number in range(done, len(steps)):
-            torch.manual_seed(training.seed * _SEEDS + number)
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * slope(number, len(steps))
-            advance(loss=_step(network, framing, steps[number], optimiser))
-            if monotonic() - at >= CHECKPOINT_S:
-                checkpoint.save(number + 1)
-                at = monotonic()
+    checkpoint = take_steps(
+        training,
+        network,
+        optimiser,
+        _steps(framing, plan, training.seed),
+        lambda rows: _step(network, framing, rows, optimiser),
+    )
     save_network(network, OUTPUTS, training.folder, training.base)
     checkpoint.remove()
 

@@ -18,7 +18,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 from typing import NamedTuple
 
 import numpy as np
@@ -39,12 +38,10 @@ from pipeline.training.batches import (
     load_tokenizer,
     tokenise,
 )
-from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.export import SHALLOW
 from pipeline.training.files import write_whole
-from pipeline.training.finetune import CHECKPOINT_S, Plan, plan_steps, slope
+from pipeline.training.finetune import Plan, Training, plan_steps, take_steps
 from pipeline.training.imitated import SEED, read_texts, read_whole
-from pipeline.training.progress import progress
 
 LAYERS = 3
 """At most: each costs a twelfth of the whole encoder."""
@@ -64,7 +61,6 @@ _FIRST = 4_000
 _RIDGE = 100.0
 _DECAY = 0.01
 _STEEPEST = 1.0
-_SEEDS = 1_000_003
 _EPSILON = 1e-6
 _NOWHERE = -1e9
 """Added to the attention to what is no token."""
@@ -229,7 +225,9 @@ def _tensors(tokens: Tokens, batch: Ints) -> Iterator[Tensor]:
     return (torch.from_numpy(each) for each in tokens.batch(batch))
 
 
-def train(network: Shallow, lessons: Lessons, verdicts: Verdicts, output: Path) -> None:
+def train(
+    network: Shallow, lessons: Lessons, verdicts: Verdicts, training: Training
+) -> None:
     """Train, and write the layers down; a training that was stopped goes on."""
     layers = [*network.turn.parameters(), *network.encoder.parameters()]
     optimiser = torch.optim.AdamW(
@@ -242,35 +240,27 @@ def train(network: Shallow, lessons: Lessons, verdicts: Verdicts, output: Path) 
     trained = nn.ModuleDict(
         {name: getattr(network, name) for name in ("turn", "encoder", "foretell")}
     )
-    checkpoint = Checkpoint(output / "checkpoint.safetensors", trained, optimiser)
-    done = checkpoint.load()
-    tokens, plan = lessons.tokens, Plan(1, RATE, TOKENS)
-    steps = plan_steps(tokens.lengths, lessons.rows, plan, SEED)
-    network.train()
-    at = monotonic()
-    with progress("shallow", done, len(steps), shown=sys.stderr.isatty()) as advance:
-        for number in range(done, len(steps)):
-            torch.manual_seed(SEED * _SEEDS + number)
-            for group in optimiser.param_groups:
-                group["lr"] = group["peak"] * slope(number, len(steps))
-            (batch,) = steps[number]
-            optimiser.zero_grad()
-            said = network(*_tensors(tokens, batch))
-            wanted = torch.from_numpy(lessons.wanted[batch])
-            loss = verdicts.loss(said, wanted) / len(batch)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(trained.parameters(), _STEEPEST)
-            optimiser.step()
-            advance(loss=float(loss.detach()))
-            if monotonic() - at >= CHECKPOINT_S:
-                checkpoint.save(number + 1)
-                at = monotonic()
+
+    def learn(step: list[Ints]) -> float:
+        (batch,) = step
+        optimiser.zero_grad()
+        said = network(*_tensors(lessons.tokens, batch))
+        wanted = torch.from_numpy(lessons.wanted[batch])
+        loss = verdicts.loss(said, wanted) / len(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(trained.parameters(), _STEEPEST)
+        optimiser.step()
+        return float(loss.detach())
+
+    plan = Plan(1, RATE, TOKENS)
+    steps = plan_steps(lessons.tokens.lengths, lessons.rows, plan, training.seed)
+    checkpoint = take_steps(training, trained, optimiser, steps, learn)
     kept = {
         f"{name}.{key}": weight.contiguous()
         for name in ("turn", "encoder")
         for key, weight in getattr(network, name).state_dict().items()
     }
-    write_whole(output / SHALLOW, save(kept))
+    write_whole(training.folder / SHALLOW, save(kept))
     checkpoint.remove()
 
 
@@ -290,7 +280,9 @@ def main() -> int:
     torch.manual_seed(SEED)
     network = begin(whole, start, first, wanted[some])
     lessons = Lessons(tokens, texts.rows, wanted)
-    train(network, lessons, read_verdicts(given.model), given.output)
+    shown = sys.stderr.isatty()
+    training = Training("shallow", given.start, given.output, SEED, shown)
+    train(network, lessons, read_verdicts(given.model), training)
     return 0
 
 

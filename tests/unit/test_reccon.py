@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from tiny_training import write_base
 
 from pipeline.errors import InputError
-from pipeline.training import reccon, reccon_network
+from pipeline.training import finetune, reccon, reccon_network
 from pipeline.training.batches import load_tokenizer
 from pipeline.training.finetune import Plan, Training
 from pipeline.training.options import Options
@@ -291,7 +291,7 @@ def test_a_training_that_was_stopped_ends_as_if_it_had_not_been(
         return done[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(reccon_network, "CHECKPOINT_S", 0.0)
+        patch.setattr(finetune, "CHECKPOINT_S", 0.0)
         patch.setattr(reccon_network, "_step", stopped)
         with pytest.raises(KeyboardInterrupt):
             learn(base, data, tmp_path / "stopped")

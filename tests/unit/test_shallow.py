@@ -10,7 +10,7 @@ from tiny_training import write_base, write_data
 
 torch = pytest.importorskip("torch")
 
-from pipeline.training import imitated, shallow  # noqa: E402 - needs torch
+from pipeline.training import finetune, imitated, shallow  # noqa: E402 - needs torch
 from pipeline.training.export import SHALLOW, export  # noqa: E402
 from pipeline.training.finetune import slope  # noqa: E402
 from pipeline.training.imitated import chats_apart, read_texts  # noqa: E402
@@ -67,8 +67,8 @@ def test_the_same_data_give_the_same_layers_stopped_or_not(
         return slope(step, steps)
 
     with monkeypatch.context() as killed:
-        killed.setattr(shallow, "CHECKPOINT_S", 0.0)
-        killed.setattr(shallow, "slope", stopped)
+        killed.setattr(finetune, "CHECKPOINT_S", 0.0)
+        killed.setattr(finetune, "slope", stopped)
         with pytest.raises(KeyboardInterrupt):
             run(folders, tmp_path / "twice", killed)
     assert (tmp_path / "twice" / "checkpoint.safetensors").exists()
