@@ -103,14 +103,14 @@ WHERE {SERIES} AND kind = 'level'
 """
 
 ALARM_DAYS = f"""
-SELECT avg(alarm::INTEGER) AS "Days with an alarm"
+SELECT avg((alarm AND skill)::INTEGER) AS "Days with an alarm"
 FROM alarms
 WHERE {SERIES} AND kind = 'level' AND $__timeFilter(origin::TIMESTAMP)
 HAVING count(*) > 0
 """
 
 # A period counts as warned of when an alarm was raised before its peak, and not
-# longer before its start than a forecast reaches.
+# longer before its start than a forecast reaches. A proven one goes before others.
 WARNED = f"""horizon AS (
   SELECT CAST(max(target - origin) AS INTEGER) AS days FROM forecasts WHERE {SERIES}
 ), level AS (
@@ -119,7 +119,7 @@ WARNED = f"""horizon AS (
   SELECT started, peaked, ended, peak_prevalence,
     peaked > (SELECT min(origin) FROM level) AS forecast,
     (
-      SELECT min(origin)
+      SELECT coalesce(min(origin) FILTER (skill), min(origin))
       FROM level CROSS JOIN horizon
       WHERE alarm AND origin < peaked AND origin >= started - horizon.days
     ) AS warned_at
@@ -128,8 +128,8 @@ WARNED = f"""horizon AS (
 )"""
 WARNINGS = f"""
 WITH {WARNED}
-SELECT count(warned_at) || ' of ' || count(*) AS "Peaks warned of"
-FROM judged
+SELECT count(*) FILTER (skill) || ' of ' || count(*) AS "Peaks warned of"
+FROM judged LEFT JOIN level ON origin = warned_at
 WHERE forecast AND $__timeFilter(peaked::TIMESTAMP)
 """
 PERIODS = f"""
@@ -219,7 +219,7 @@ SKILL_TEXTS = {
 }
 ALARM_TEXTS = {
     "alarm": ("Alarm", panels.RED),
-    "unproven": ("Unproven", panels.AMBER),
+    "unproven": ("Unproven", panels.GREY),
     "no alarm": ("None", panels.GREEN),
 }
 VERDICTS = {
@@ -312,16 +312,16 @@ def _figures() -> Iterable[panels.Panel]:
     yield panels.figure(
         7,
         "Peaks warned of",
-        "Periods of high prevalence of the chosen time whose peak came after an "
-        "alarm, of all that a forecast could have seen.",
+        "Periods of high prevalence of the chosen time whose peak came after a "
+        "proven alarm, of all that a forecast could have seen.",
         (18, 4, 3, 4),
         DuckDbQuery(WARNINGS),
     )
     yield _share(
         13,
         "Days with an alarm",
-        "Share of the days of the chosen time on which the alarm was raised: an alarm "
-        "that never ends warns of nothing.",
+        "Share of the days of the chosen time on which a proven alarm was raised: an "
+        "alarm that never ends warns of nothing.",
         (21, 4, 3, 4),
         ALARM_DAYS,
         decimals=0,

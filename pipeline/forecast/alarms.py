@@ -24,7 +24,12 @@ shares of emotional tweets of 16 countries and regions by `benchmarks/alarms.py`
 
 _TOLERANCE = 1e-9
 _FEWEST_WEEKS = 12
-_YOUNG_BAR = 0.9
+_UNPROVEN_BAR = 0.9
+_RARELY = 0.05
+"""Share of the year's days whose probability may equal an unproven alarm's."""
+_LATELY = 28
+"""Days that are not asked for it: those of a crisis are alike."""
+
 _YEAR = 365
 _CALIBRATION_PRECISION = (16.0, 64.0)
 _NEWTON_STEPS = 25
@@ -182,8 +187,9 @@ def rings(
     """Whether an alarm is raised at an origin, and whether its record is proven.
 
     With a proven record it is raised from that probability on that would have served
-    best. A record long enough to prove something that proves nothing is no skill, and
-    raises no alarm. One too short to judge raises it when it is almost sure.
+    best. Without, it is no skill: to be shown, never to be sent. It is then raised when
+    a high day is almost sure, and, unless the record is too short to prove anything, as
+    sure as hardly ever in the year before the last weeks.
     """
     past = slice(0, _ended(origin, horizon))
     known = np.isfinite(chances[past]) & np.isfinite(outcomes[past])
@@ -191,7 +197,8 @@ def rings(
         bar = best_bar(chances[past][known], outcomes[past][known])
         return bool(chances[origin] >= bar), True
     young = int(known.sum()) < _FEWEST_WEEKS * horizon
-    return bool(young and chances[origin] >= _YOUNG_BAR), False
+    sure = chances[origin] >= _UNPROVEN_BAR
+    return bool(sure and (young or _among_the_highest(chances, origin))), False
 
 
 def best_bar(chances: Array, outcomes: Array) -> float:
@@ -213,6 +220,11 @@ def best_bar(chances: Array, outcomes: Array) -> float:
 def _ended(origin: int, horizon: int) -> int:
     """How many days there are whose horizon lies before the end of the origin."""
     return max(0, origin + 1 - horizon)
+
+
+def _among_the_highest(chances: Array, origin: int) -> bool:
+    year = chances[max(0, origin + 1 - _YEAR) : origin + 1 - _LATELY]
+    return bool(chances[origin] >= np.nanquantile(year, 1.0 - _RARELY))
 
 
 def _level(recent: Array) -> float:

@@ -290,10 +290,10 @@ def _record(told: _Told, said: _Said, *, chosen: bool, skill: bool) -> Backtest:
 def _hits(
     told: _Told, chances: Array, origins: Sequence[int]
 ) -> tuple[float | None, float | None]:
-    """Precision and recall of the alarms; None where none rang, or none was due."""
+    """Precision and recall of the alarms to send; None where none rang, or was due."""
     came, horizon = told.odds.outcomes, told.track.horizon
     known = [origin for origin in origins if np.isfinite(came[origin])]
-    rang = [rings(chances, came, horizon, origin)[0] for origin in known]
+    rang = [all(rings(chances, came, horizon, origin)) for origin in known]
     due = [came[origin] == 1.0 for origin in known]
     hits = sum(a and b for a, b in zip(rang, due, strict=True))
     precision = hits / sum(rang) if any(rang) else None

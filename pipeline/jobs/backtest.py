@@ -214,7 +214,10 @@ def _lines(forecasts: Sequence[Forecast], alarms: Sequence[Alarm]) -> bytes:
             _ForecastLine(row.origin, row.target, row.mean, row.lower, row.upper)
             for row in forecasts
         ),
-        *(_AlarmLine(row.origin, row.probability, row.alarm) for row in alarms),
+        *(
+            _AlarmLine(row.origin, row.probability, row.alarm and row.skill)
+            for row in alarms
+        ),
     ]
     return b"".join(encode(line) + b"\n" for line in lines)
 

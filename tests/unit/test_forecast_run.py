@@ -65,6 +65,21 @@ def test_a_crisis_is_a_period_and_was_warned_of_before_its_peak(seed: int) -> No
     assert any(a.alarm and day(RAMP) <= a.origin < day(PEAK) for a in level)
 
 
+def test_a_first_crisis_after_a_calm_year_is_shown_as_unproven() -> None:
+    """Mere noise proves nothing, so nothing is sent; but it is there to be seen."""
+    random = np.random.default_rng(0)
+    messages = random.poisson(165, 300)
+    shares = [0.04, 0.04, 0.25, 0.04, 0.04]
+    expected = np.interp(np.arange(300), [0, 260, 270, 280, 300], shares)
+    marked = random.binomial(messages, expected)
+    told = found(Series("all", "", "x", START, messages.astype(float), marked))
+    shown = [row for row in told.alarms if row.kind == "level" and row.alarm]
+    assert shown
+    assert all(day(260) < row.origin < day(285) for row in shown)
+    assert not any(row.skill for row in shown)
+    assert told.backtests[0].alarm_precision is None
+
+
 def test_quiet_noise_rings_rarely_and_has_no_skill() -> None:
     rang, skilful = [], 0
     for seed in range(6):
