@@ -8,6 +8,7 @@ Sources: V. Vovk, A. Gammerman and G. Shafer, "Algorithmic Learning in a Random 
 shift", NeurIPS 2021, here with steps in proportion to the width.
 """
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -50,51 +51,62 @@ def offsets(errors: Array, scaled: Array, tail: float) -> tuple[Array, Array]:
         Lower (at most 0) and upper (at least 0) offsets, shapes as `errors`; NaN while
         nothing is known.
     """
+    lower, upper = several_offsets(errors, scaled, [tail])
+    return lower[0], upper[0]
+
+
+def several_offsets(
+    errors: Array, scaled: Array, tails: Sequence[float]
+) -> tuple[Array, Array]:
+    """`offsets` of several tails in one pass, each (tails, models, days, horizon)."""
     sizes = _usual_sizes(errors)
     relative = _relative(errors, sizes)
     known = np.isfinite(relative).cumsum(axis=1) >= FEWEST
-    down, up = _Ends(-errors, tail), _Ends(errors, tail)
+    ends = _Ends(errors, tails)
     for day in range(scaled.size):
         if day % _REFRESH == 0:
             recent = np.sort(relative[:, max(0, day + 1 - WINDOW) : day + 1], axis=1)
-            low, high = _quantiles(recent, tail)
-        young = None if known[:, day].all() else _unproven(scaled[: day + 1], tail)
-        for ends, quantile in ((down, -low), (up, high)):
-            ends.settle(day)
-            ends.say(day, quantile * sizes[:, day], known[:, day], young)
-    return -down.offsets, up.offsets
+            both = np.array([_quantiles(recent, tail) for tail in tails])
+            usual = np.stack([-both[:, 0], both[:, 1]])
+        young = None if known[:, day].all() else _unproven(scaled[: day + 1], tails)
+        ends.settle(day)
+        ends.say(day, usual * sizes[:, day], known[:, day], young)
+    return -ends.offsets[0], ends.offsets[1]
 
 
 class _Ends:
-    """One end of the intervals of all models at all distances, day by day.
+    """The ends of the intervals of all models at all distances, day by day.
+
+    Below and above, of each tail: arrays of shape (2, tails, models, days, horizon).
 
     Args:
-        errors: as for `offsets`, above 0 towards this end.
-        tail: share of the days that may lie beyond it.
+        errors: as for `offsets`.
+        tails: shares of the days that may lie beyond an end.
     """
 
-    def __init__(self, errors: Array, tail: float) -> None:
-        self.offsets = np.full(errors.shape, np.nan)
-        self._errors = errors
-        self._tail = tail
-        self._moved = np.zeros((errors.shape[0], errors.shape[2]))
+    def __init__(self, errors: Array, tails: Sequence[float]) -> None:
+        models, _, horizon = errors.shape
+        self.offsets = np.full((2, len(tails), *errors.shape), np.nan)
+        self._errors = np.stack([-errors, errors])[:, np.newaxis]
+        self._tails = np.array(tails)[:, np.newaxis, np.newaxis]
+        self._moved = np.zeros((2, len(tails), models, horizon))
 
     def settle(self, day: int) -> None:
         """Move by whether the day lay beyond what was said of it before."""
-        ahead = np.arange(min(day, self._errors.shape[2]))
-        said = self.offsets[:, day - 1 - ahead, ahead]
-        came = self._errors[:, day, ahead]
+        ahead = np.arange(min(day, self._errors.shape[-1]))
+        said = self.offsets[..., day - 1 - ahead, ahead]
+        came = self._errors[..., day, ahead]
         judged = np.isfinite(said) & np.isfinite(came)
-        step = np.where(judged, _STEP * ((came > said) - self._tail), 0.0)
-        moved = self._moved[:, ahead] + step
-        self._moved[:, ahead] = np.clip(moved, -_FARTHEST, _FARTHEST)
+        step = np.where(judged, _STEP * ((came > said) - self._tails), 0.0)
+        moved = self._moved[..., ahead] + step
+        self._moved[..., ahead] = np.clip(moved, -_FARTHEST, _FARTHEST)
 
-    def say(self, day: int, usual: Array, known: Known, young: float | None) -> None:
-        """Where the end lies: `usual`, moved, or `young` where little is known yet."""
+    def say(self, day: int, usual: Array, known: Known, young: Array | None) -> None:
+        """Where the ends lie: `usual`, moved, or `young` where little is known yet."""
         proven = usual * np.exp(self._moved)
         if young is not None:
             proven = np.where(known, proven, young)
-        self.offsets[:, day] = np.maximum(proven, 0.0)
+        self.offsets[..., day, :] = np.maximum(proven, 0.0)
 
 
 def _usual_sizes(errors: Array) -> Array:
@@ -150,9 +162,12 @@ def _quantiles(ordered: Array, tail: float) -> tuple[Array, Array]:
     return low, high
 
 
-def _unproven(history: Array, tail: float) -> float:
-    """Half the width while errors are few: as if days were draws from a normal."""
+def _unproven(history: Array, tails: Sequence[float]) -> Array:
+    """Half the widths while errors are few: as if days were draws from a normal.
+
+    Shape (tails, 1, 1).
+    """
     recent = history[np.isfinite(history)][-_YOUNG_DAYS:]
-    if not recent.size:
-        return np.nan
-    return NormalDist().inv_cdf(1 - tail) * float(recent.std())
+    spread = float(recent.std()) if recent.size else np.nan
+    widths = np.array([NormalDist().inv_cdf(1 - tail) * spread for tail in tails])
+    return widths[:, np.newaxis, np.newaxis]
