@@ -4,7 +4,7 @@ Everything said of an origin is a function of the days up to it. A forecast made
 later, with more days known, is therefore the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pipeline.forecast import combination
-from pipeline.forecast.intervals import offsets
+from pipeline.forecast.intervals import several_offsets
 from pipeline.forecast.models import Model, all_models
 from pipeline.forecast.scale import Scale, scale_for
 from pipeline.forecast.series import MIN_KNOWN, Array, Series, ratio
@@ -89,7 +89,10 @@ def refit_days(first: int, days: int) -> list[int]:
 
 
 def track(
-    series: Series, horizon: int, progress: Callable[[float], object] = float
+    series: Series,
+    horizon: int,
+    progress: Callable[[float], object] = float,
+    before: Mapping[str, Array] | None = None,
 ) -> Track:
     """Let every model forecast at every origin.
 
@@ -97,6 +100,9 @@ def track(
         series: at least `MIN_KNOWN` known days.
         horizon: days ahead.
         progress: told what further share of the work is done.
+        before: by model, its paths of an earlier track of the same series and horizon,
+            shape (origins, horizon), as far as the days up to an origin are the same.
+            They are taken over; the result is the same without them.
 
     Raises:
         InputError: the series is too short.
@@ -107,13 +113,19 @@ def track(
     first = int(np.argmax(known >= MIN_KNOWN))
     scale = scale_for(series)
     models = all_models(scale)
+    kept = before or {}
 
     def done(days: int) -> None:
         progress(days / (values.size - first) / len(models))
 
     # Fits of a few parameters gain nothing from threads, which wait at full speed.
     with threadpool_limits(1):
-        paths = np.array([roll(m, values, horizon, first, done) for m in models])
+        paths = np.array(
+            [
+                roll(m, values, horizon, first, done=done, before=kept.get(m.name))
+                for m in models
+            ]
+        )
     limits = _limits(series)
     paths = np.clip(paths, *limits)
     together = np.clip(_combined(scale, values, paths), *limits)
@@ -129,26 +141,40 @@ def track(
     )
 
 
-def roll(
+def roll(  # noqa: PLR0913 - a model, what it is shown, and who is told
     model: Model,
     values: Array,
     horizon: int,
     first: int,
+    *,
     done: Callable[[int], object] = int,
+    before: Array | None = None,
 ) -> Array:
     """One model's paths, shape (days, horizon); NaN before the origin `first`.
 
-    `done` is told how many further days have been forecast from.
+    `done` is told how many further days have been forecast from. Paths of the first
+    origins that are known from `before`, shape (origins, horizon), are taken over.
     """
     paths = np.full((values.size, horizon), np.nan)
+    known = 0 if before is None else len(before)
+    paths[:known] = np.nan if before is None else before
     for begin, end in pairwise([*refit_days(first, values.size), values.size]):
-        model.fit(values[: begin + 1])
-        paths[begin] = model.forecast(horizon)
-        for day in range(begin + 1, end):
-            model.update(float(values[day]))
-            paths[day] = model.forecast(horizon)
+        if end > known:
+            _roll_on(model, values, paths, range(begin, end), known)
         done(end - begin)
     return paths
+
+
+def _roll_on(
+    model: Model, values: Array, paths: Array, days: range, known: int
+) -> None:
+    """Fill in the paths said with one fit, those of the first `known` days aside."""
+    model.fit(values[: days[0] + 1])
+    for day in days:
+        if day > days[0]:
+            model.update(float(values[day]))
+        if day >= known:
+            paths[day] = model.forecast(paths.shape[1])
 
 
 def by_target(came: Array, said: Array) -> Array:
@@ -229,8 +255,15 @@ def bands(track: Track, share: float = SHARE) -> tuple[Array, Array]:
     `share` of the days are to lie within. NaN before the first origin. The expected
     value lies within.
     """
+    lower, upper = several_bands(track, [share])
+    return lower[0], upper[0]
+
+
+def several_bands(track: Track, shares: Sequence[float]) -> tuple[Array, Array]:
+    """`bands` of several shares in one pass, each (shares, models, days, horizon)."""
     scaled, paths = track.scale.forward(track.values), track.scale.forward(track.paths)
-    below, above = offsets(track.errors(), scaled, (1.0 - share) / 2.0)
+    tails = [(1.0 - share) / 2.0 for share in shares]
+    below, above = several_offsets(track.errors(), scaled, tails)
     lower = track.scale.back(paths + below)
     upper = track.scale.back(paths + above)
     lower = np.clip(np.minimum(lower, track.paths), *track.limits)
