@@ -7,19 +7,25 @@ The card of each is in docs/forecast.md.
 import math
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
+from pipeline.errors import InputError
 from pipeline.forecast.arima import Arima
+from pipeline.forecast.beside import Beside
+from pipeline.forecast.counts import Counts
 from pipeline.forecast.even import SEASONAL_FROM, WEEK, evened
+from pipeline.forecast.gru import Gru
+from pipeline.forecast.prophet import Prophet
 from pipeline.forecast.ridge import Ridge
 from pipeline.forecast.scale import Scale
 from pipeline.forecast.series import Array
 from pipeline.forecast.theta import Theta
+from pipeline.forecast.var import Var
 
 MEMORY = 730
 """Days that a fit looks back on: older ones speak of another time."""
@@ -244,10 +250,39 @@ class Ets:
         return self._scale.back(self._centre + self._unit * path)
 
 
-def all_models(scale: Scale) -> Sequence[Model]:
-    """Every model that competes for a series on `scale`."""
+NOTHING: Final = Beside()
+
+EXTRAS: Final[Mapping[str, Callable[[Scale], Model]]] = {"gru": Gru, "prophet": Prophet}
+"""Models that only those have who install and ask for them, by their extra's name."""
+
+
+def all_models(
+    scale: Scale, beside: Beside = NOTHING, also: Sequence[str] = ()
+) -> Sequence[Model]:
+    """Every model that competes for a series on `scale`.
+
+    Args:
+        scale: the series' own.
+        beside: what else is known of its days; what a model would need and is not
+            there leaves the model out.
+        also: names among `EXTRAS`.
+
+    Raises:
+        InputError: no model has that name, or its package is not installed.
+    """
     naive = (LastDay(), LastWeek(), WeekMean(), Mean(), Drift())
-    return (*naive, Ets(scale), Theta(scale), Arima(scale), Ridge(scale))
+    alone = (Ets(scale), Theta(scale), Arima(scale), Ridge(scale))
+    counts = (Counts(beside),) if beside.messages.size else ()
+    related = (Var(scale, beside),) if beside.labels.size else ()
+    return (*naive, *alone, *counts, *related, *(_extra(name)(scale) for name in also))
+
+
+def _extra(name: str) -> Callable[[Scale], Model]:
+    if name not in EXTRAS:
+        raise InputError(
+            f"no extra model is called {name}: ask for {' or '.join(EXTRAS)}"
+        )
+    return EXTRAS[name]
 
 
 def _estimated(values: Array) -> _Smoothing:

@@ -1,26 +1,42 @@
 """What every forecasting model must do."""
 
+import pickle
+
 import numpy as np
 import pytest
 
-from pipeline.forecast.models import Model, all_models
+from pipeline.forecast.beside import Beside
+from pipeline.forecast.models import EXTRAS, Model, all_models
 from pipeline.forecast.scale import Linear
 from pipeline.forecast.series import Array
 
-NAMES = [model.name for model in all_models(Linear(1.0))]
+DAYS = 2000
 
 
-@pytest.fixture(params=range(len(NAMES)), ids=NAMES)
+def beside() -> Beside:
+    """A few hundred messages a day, and two labels that go along, with a gap."""
+    random = np.random.default_rng(2)
+    labels = 0.2 + 0.02 * random.normal(size=(2, DAYS)).cumsum(axis=1).clip(-5, 5)
+    labels[0, 50] = np.nan
+    return Beside(messages=random.poisson(300.0, DAYS) + 1.0, labels=labels)
+
+
+NAMES = [model.name for model in all_models(Linear(1.0), beside())]
+
+
+@pytest.fixture(params=[*NAMES, *EXTRAS])
 def model(request: pytest.FixtureRequest) -> Model:
-    models = all_models(Linear(1.0))
-    return models[request.param]
+    if request.param not in EXTRAS:
+        return all_models(Linear(1.0), beside())[NAMES.index(request.param)]
+    pytest.importorskip({"gru": "torch"}.get(request.param, request.param))
+    return all_models(Linear(1.0), also=[request.param])[-1]
 
 
 @pytest.fixture
 def history() -> Array:
-    """Ten weeks: a level, a weekly pattern, noise."""
+    """Ten weeks of shares: a level, a weekly pattern, noise."""
     noise = np.random.default_rng(1).normal(size=70)
-    return 10 + np.tile([0, 1, 2, 3, 2, 1, 0], 10) + 0.3 * noise
+    return (10 + np.tile([0, 1, 2, 3, 2, 1, 0], 10) + 0.3 * noise) / 100
 
 
 @pytest.mark.parametrize("horizon", [1, 7, 28])
@@ -57,7 +73,7 @@ def test_a_constant_series_stays_constant(model: Model) -> None:
 def test_a_new_day_is_taken_in(model: Model, history: Array) -> None:
     model.fit(history)
     before = model.forecast(7)
-    model.update(100.0)
+    model.update(0.9)
     assert (model.forecast(7) != before).any()
 
 
@@ -88,3 +104,25 @@ def test_two_weeks_are_enough(model: Model, history: Array) -> None:
 def test_years_of_silence_are_survived(model: Model, history: Array) -> None:
     model.fit(np.concatenate([history, np.full(1000, np.nan)]))
     assert np.isfinite(model.forecast(7)).all()
+
+
+def test_it_survives_being_laid_aside(model: Model, history: Array) -> None:
+    model.fit(history)
+    model.update(0.12)
+    again = pickle.loads(pickle.dumps(model))
+    model.update(0.11)
+    again.update(0.11)
+    assert again.forecast(7).tolist() == model.forecast(7).tolist()
+
+
+def test_what_is_beside_the_days_to_come_is_not_seen(history: Array) -> None:
+    now, later = beside(), beside()
+    later.messages[71:] = 1e6
+    later.labels[:, 71:] = 0.9
+    for one, other in zip(
+        all_models(Linear(1.0), now), all_models(Linear(1.0), later), strict=True
+    ):
+        for model in (one, other):
+            model.fit(history)
+            model.update(0.12)
+        assert one.forecast(7).tolist() == other.forecast(7).tolist()
