@@ -7,15 +7,17 @@ as learnt from many series (`benchmarks/alarms.py`), and calibrated on the serie
 past. All of it is a function of the days up to the origin.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from pipeline.forecast import combination
 from pipeline.forecast.backtest import WINDOW, Track, refit_days
 from pipeline.forecast.recent import LEVEL_DAYS, recent
-from pipeline.forecast.series import MIN_KNOWN, Array, ratio
+from pipeline.forecast.series import MIN_KNOWN, Array, continued, ratio
 from pipeline.forecast.skill import beats
 
 WEIGHTS = (-0.72, 0.68, 0.12, -0.14, 0.25, 4.7, 0.5)
@@ -52,15 +54,23 @@ class Odds:
     blended: Array
 
 
-def odds(track: Track) -> Odds:
-    """The level alarm's probabilities at every origin of a series."""
+def odds(track: Track, before: Mapping[str, Array] | None = None) -> Odds:
+    """The level alarm's probabilities at every origin of a series.
+
+    Args:
+        track: of the series.
+        before: by model, `by_model` of an earlier track, as far as it holds.
+    """
+    kept = before or {}
     level = levels(track.values)
     came = outcomes(track.values, level, track.horizon)
     paths, scaled = track.scale.forward(track.paths), track.scale.forward(level)
     by_model = np.array(
         [
-            path_chances(error, path, scaled)
-            for error, path in zip(track.errors(), paths, strict=True)
+            path_chances(error, path, scaled, kept.get(name))
+            for name, error, path in zip(
+                track.names, track.errors(), paths, strict=True
+            )
         ]
     )
     said = by_model[track.names.index(combination.NAME)]
@@ -74,13 +84,17 @@ def levels(values: Array) -> Array:
     Mean plus one sample standard deviation of the known days among the last 90; where
     they are all equal, that value. NaN while fewer than `MIN_KNOWN` are known.
     """
-    result = np.full(values.size, np.nan)
-    for day in range(values.size):
-        recent = values[max(0, day + 1 - LEVEL_DAYS) : day + 1]
-        recent = recent[np.isfinite(recent)]
-        if recent.size >= MIN_KNOWN:
-            result[day] = _level(recent)
-    return result
+    before = np.full(LEVEL_DAYS - 1, np.nan)
+    days = sliding_window_view(np.concatenate([before, values]), LEVEL_DAYS)
+    known = np.isfinite(days)
+    number = known.sum(axis=1)
+    mean = ratio(np.where(known, days, 0.0).sum(axis=1), number)
+    around = np.where(known, days - mean[:, np.newaxis], 0.0)
+    spread = np.sqrt(ratio((around**2).sum(axis=1), number - 1.0))
+    highest = np.where(known, days, -np.inf).max(axis=1)
+    alike = spread <= _TOLERANCE * np.where(known, np.abs(days), 0.0).max(axis=1)
+    level = np.where(alike, highest, mean + spread)
+    return np.where(number >= MIN_KNOWN, level, np.nan)
 
 
 def outcomes(values: Array, levels: Array, horizon: int) -> Array:
@@ -97,7 +111,9 @@ def outcomes(values: Array, levels: Array, horizon: int) -> Array:
     return result
 
 
-def path_chances(errors: Array, paths: Array, levels: Array) -> Array:
+def path_chances(
+    errors: Array, paths: Array, levels: Array, before: Array | None = None
+) -> Array:
     """How likely a model's paths make a high day, shape (days,).
 
     Args:
@@ -105,15 +121,16 @@ def path_chances(errors: Array, paths: Array, levels: Array) -> Array:
         paths: its expected values, shape (days, horizon), on the same scale.
         levels: what counts as high, on the same scale, shape (days,) or, for each day
             ahead its own, (days, horizon); NaN: never high.
+        before: those of the first days, taken over from an earlier time.
     """
     days, horizon = paths.shape
     levels = levels.reshape(days, -1)
     whole = _whole_paths(errors)
     origins = np.flatnonzero(np.isfinite(whole).all(axis=1))
     above = levels + _TOLERANCE * (1.0 + np.abs(levels))
-    result = np.full(days, np.nan)
-    asked = np.isfinite(levels).any(axis=1)
-    for day in np.flatnonzero(asked & np.isfinite(paths[:, 0])):
+    result, kept = continued(before, (days,))
+    asked = np.isfinite(levels).any(axis=1) & np.isfinite(paths[:, 0])
+    for day in kept + np.flatnonzero(asked[kept:]):
         known = int(np.searchsorted(origins, day - horizon, side="right"))
         past = whole[origins[max(0, known - _YEAR) : known]]
         high = int((paths[day] + past > above[day]).any(axis=1).sum())
@@ -201,6 +218,28 @@ def rings(
     return bool(sure and (young or _among_the_highest(chances, origin))), False
 
 
+def verdicts(
+    odds: tuple[Array, Array],
+    horizon: int,
+    origins: Sequence[int],
+    before: Array | None = None,
+) -> Array:
+    """What `rings` says at some origins, shape (days, 2); NaN on other days.
+
+    Args:
+        odds: chances and outcomes, each (days,).
+        horizon: days ahead.
+        origins: those asked for.
+        before: those of the first days, taken over from an earlier time.
+    """
+    chances, outcomes = odds
+    result, _ = continued(before, (chances.size, 2))
+    for origin in origins:
+        if np.isnan(result[origin, 0]):
+            result[origin] = rings(chances, outcomes, horizon, origin)
+    return result
+
+
 def best_bar(chances: Array, outcomes: Array) -> float:
     """The probability from which an alarm pays: half the best F1 there could be.
 
@@ -225,13 +264,6 @@ def _ended(origin: int, horizon: int) -> int:
 def _among_the_highest(chances: Array, origin: int) -> bool:
     year = chances[max(0, origin + 1 - _YEAR) : origin + 1 - _LATELY]
     return bool(chances[origin] >= np.nanquantile(year, 1.0 - _RARELY))
-
-
-def _level(recent: Array) -> float:
-    spread = float(recent.std(ddof=1))
-    if spread <= _TOLERANCE * float(np.abs(recent).max()):
-        return float(recent.max())
-    return float(recent.mean()) + spread
 
 
 def _whole_paths(errors: Array) -> Array:

@@ -15,7 +15,7 @@ from pipeline.forecast import combination
 from pipeline.forecast.intervals import several_offsets
 from pipeline.forecast.models import Model, all_models
 from pipeline.forecast.scale import Scale, scale_for
-from pipeline.forecast.series import MIN_KNOWN, Array, Series, ratio
+from pipeline.forecast.series import MIN_KNOWN, Array, Series, continued, ratio
 from pipeline.forecast.skill import beats
 
 WINDOW = 3 * 365
@@ -155,9 +155,7 @@ def roll(  # noqa: PLR0913 - a model, what it is shown, and who is told
     `done` is told how many further days have been forecast from. Paths of the first
     origins that are known from `before`, shape (origins, horizon), are taken over.
     """
-    paths = np.full((values.size, horizon), np.nan)
-    known = 0 if before is None else len(before)
-    paths[:known] = np.nan if before is None else before
+    paths, known = continued(before, (values.size, horizon))
     for begin, end in pairwise([*refit_days(first, values.size), values.size]):
         if end > known:
             _roll_on(model, values, paths, range(begin, end), known)

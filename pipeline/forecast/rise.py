@@ -19,7 +19,7 @@ from pipeline.forecast import combination
 from pipeline.forecast.alarms import Odds, calibrated, path_chances
 from pipeline.forecast.backtest import Track
 from pipeline.forecast.periods import SHORTEST, Span
-from pipeline.forecast.series import MIN_KNOWN, Array, ratio
+from pipeline.forecast.series import MIN_KNOWN, Array, continued, ratio
 
 WEEK = 7
 STEEP = 0.8
@@ -39,15 +39,15 @@ def climbs(values: Array) -> Array:
     return change
 
 
-def bounds(values: Array) -> Array:
+def bounds(values: Array, before: Array | None = None) -> Array:
     """What counts as steep at the end of each day, shape (days,).
 
     Never below 0: the least fall of a decline is no rise. NaN while fewer than
-    `MIN_KNOWN` climbs are known.
+    `MIN_KNOWN` climbs are known. Those of the first days are taken over from `before`.
     """
     change = climbs(values)
-    result = np.full(values.size, np.nan)
-    for day in range(values.size):
+    result, kept = continued(before, values.shape)
+    for day in range(kept, values.size):
         recent = change[max(0, day + 1 - _DAYS) : day + 1]
         recent = recent[np.isfinite(recent)]
         if recent.size >= MIN_KNOWN:
@@ -84,13 +84,22 @@ def outcomes(values: Array, exceed: Array) -> Array:
     return result
 
 
-def rise_odds(track: Track) -> Odds:
+def rise_odds(
+    track: Track,
+    bounds_before: Array | None = None,
+    chances_before: Array | None = None,
+) -> Odds:
     """The rise alarm's probabilities at every origin, for the next week at most.
 
     `levels` of the result are the climbs that count as steep.
+
+    Args:
+        track: of the series.
+        bounds_before: `levels` of an earlier track, as far as they hold.
+        chances_before: its `by_model`, shape (days,).
     """
     reach = min(track.horizon, WEEK)
-    bound = bounds(track.values)
+    bound = bounds(track.values, bounds_before)
     exceed = to_exceed(track.values, bound, reach)
     came = outcomes(track.values, exceed)
     model = track.names.index(combination.NAME)
@@ -98,6 +107,7 @@ def rise_odds(track: Track) -> Odds:
         track.errors()[model][:, :reach],
         track.scale.forward(track.paths[model][:, :reach]),
         track.scale.forward(exceed),
+        chances_before,
     )
     bound[np.isnan(chances)] = np.nan
     said = calibrated(chances, came, reach)

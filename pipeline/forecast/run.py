@@ -1,6 +1,6 @@
 """One series to all that is published of its future."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple
@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from pipeline.forecast.alarms import Odds, base_rates, odds, rings
+from pipeline.forecast import combination
+from pipeline.forecast.alarms import Odds, base_rates, odds, verdicts
 from pipeline.forecast.backtest import (
     Choice,
     Track,
@@ -20,6 +21,7 @@ from pipeline.forecast.backtest import (
     skilled,
     track,
 )
+from pipeline.forecast.kept import Kept
 from pipeline.forecast.periods import Span, spans
 from pipeline.forecast.rise import WEEK, rise_odds, rises
 from pipeline.forecast.series import Array, Series
@@ -102,18 +104,25 @@ class Forecasts:
 
 
 class _Said(NamedTuple):
-    """What one model said: paths and intervals (days, horizon), chances (days,)."""
+    """What one model said: paths and intervals (days, horizon), chances (days,).
+
+    `verdicts` of the alarm: raised, proven, shape (days, 2).
+    """
 
     name: str
     path: Array
     lower: Array
     upper: Array
     chances: Array
+    verdicts: Array
 
 
 @dataclass(frozen=True, eq=False)
 class _Told:
-    """Everything said of one series at the origins to publish."""
+    """Everything said of one series at the origins to publish.
+
+    `verdicts` are of each model's alarm, and of the published ones by kind.
+    """
 
     series: Series
     track: Track
@@ -124,6 +133,7 @@ class _Told:
     losses: Array
     lower: Array
     upper: Array
+    verdicts: dict[str, Array]
 
 
 def forecast_series(
@@ -147,8 +157,43 @@ def forecast_series(
     Raises:
         InputError: the series is too short.
     """
-    told = _tell(series, horizon, backtest_days, progress)
-    return Forecasts(
+    found, _ = resume_series(
+        series,
+        None,
+        horizon=horizon,
+        backtest_days=backtest_days,
+        progress=progress,
+    )
+    return found
+
+
+def resume_series(
+    series: Series,
+    kept: Kept | None,
+    *,
+    horizon: int,
+    backtest_days: int,
+    progress: Callable[[float], object] = float,
+) -> tuple[Forecasts, Kept]:
+    """What `forecast_series` says, without saying again what was said before.
+
+    Args:
+        series: as for `forecast_series`.
+        kept: from an earlier time; what the series no longer agrees with is not used.
+        horizon: days ahead.
+        backtest_days: origins before the last day.
+        progress: told what further share of the work is done.
+
+    Returns:
+        The same as `forecast_series`, and what to keep for the next time.
+
+    Raises:
+        InputError: the series is too short.
+    """
+    seen = np.stack([series.messages, series.marked])
+    before = {} if kept is None else kept.holding(series.start, horizon, seen)
+    told = _tell(series, horizon, backtest_days, progress, before)
+    found = Forecasts(
         forecasts=[
             row
             for origin, choice in zip(told.origins, told.choices, strict=True)
@@ -158,6 +203,30 @@ def forecast_series(
         backtests=_backtests(told),
         periods=_periods(series),
     )
+    return found, Kept(series.start, horizon, seen, _to_keep(told))
+
+
+def _kept(before: Mapping[str, Array], kind: str) -> dict[str, Array]:
+    """Rows of a kind, such as `path`, by the rest of their names."""
+    parts = [(name.split("/", 1), rows) for name, rows in before.items()]
+    return {name: rows for (of, name), rows in parts if of == kind}
+
+
+def _to_keep(told: _Told) -> dict[str, Array]:
+    """The rows that took time; the others are made anew as quickly."""
+    models = zip(told.track.names, told.track.naive, told.track.paths, strict=True)
+    chances = zip(told.track.names, told.odds.by_model, strict=True)
+    return {
+        **{
+            f"path/{name}": path
+            for name, naive, path in models
+            if not naive and name != combination.NAME
+        },
+        **{f"chance/{name}": said for name, said in chances},
+        **{f"verdict/{name}": said for name, said in told.verdicts.items()},
+        "rise/bound": told.rise.levels,
+        "rise/chance": told.rise.by_model[0],
+    }
 
 
 def _tell(
@@ -165,23 +234,46 @@ def _tell(
     horizon: int,
     backtest_days: int,
     progress: Callable[[float], object],
+    before: Mapping[str, Array],
 ) -> _Told:
-    said = track(series, horizon, progress)
+    said = track(series, horizon, progress, _kept(before, "path"))
     last = said.values.size - 1
     origins = range(max(said.first, last - backtest_days), last + 1)
     loss = losses(said)
     lower, upper = bands(said)
+    level = odds(said, _kept(before, "chance"))
+    rise = rise_odds(said, before.get("rise/bound"), before.get("rise/chance"))
     return _Told(
         series=series,
         track=said,
-        odds=odds(said),
-        rise=rise_odds(said),
+        odds=level,
+        rise=rise,
         origins=origins,
         choices=[choose(said, loss, origin) for origin in origins],
         losses=loss,
         lower=lower,
         upper=upper,
+        verdicts=_verdicts(said, level, rise, origins, _kept(before, "verdict")),
     )
+
+
+def _verdicts(
+    said: Track,
+    level: Odds,
+    rise: Odds,
+    origins: Sequence[int],
+    before: Mapping[str, Array],
+) -> dict[str, Array]:
+    models = zip(said.names, level.by_model, strict=True)
+    asked = {
+        **{name: (chances, level.outcomes, said.horizon) for name, chances in models},
+        "level": (level.blended, level.outcomes, said.horizon),
+        "rise": (rise.blended, rise.outcomes, min(said.horizon, WEEK)),
+    }
+    return {
+        name: verdicts((chances, came), horizon, origins, before.get(name))
+        for name, (chances, came, horizon) in asked.items()
+    }
 
 
 def _forecasts(told: _Told, origin: int, choice: Choice) -> list[Forecast]:
@@ -204,21 +296,18 @@ def _forecasts(told: _Told, origin: int, choice: Choice) -> list[Forecast]:
 
 
 def _alarms(told: _Told) -> list[Alarm]:
-    reach = min(told.track.horizon, WEEK)
-    asked: list[tuple[Kind, Odds, int]] = [
-        ("level", told.odds, told.track.horizon),
-        ("rise", told.rise, reach),
-    ]
+    asked: list[tuple[Kind, Odds]] = [("level", told.odds), ("rise", told.rise)]
     return [
-        _alarm(told.series, kind, said, horizon, origin)
-        for kind, said, horizon in asked
+        _alarm(told, kind, said, origin)
+        for kind, said in asked
         for origin in told.origins
         if np.isfinite(said.levels[origin])
     ]
 
 
-def _alarm(series: Series, kind: Kind, said: Odds, horizon: int, origin: int) -> Alarm:
-    alarm, skill = rings(said.blended, said.outcomes, horizon, origin)
+def _alarm(told: _Told, kind: Kind, said: Odds, origin: int) -> Alarm:
+    series = told.series
+    alarm, skill = told.verdicts[kind][origin]
     return Alarm(
         scope=series.scope,
         task=series.task,
@@ -227,8 +316,8 @@ def _alarm(series: Series, kind: Kind, said: Odds, horizon: int, origin: int) ->
         kind=kind,
         threshold=float(said.levels[origin]),
         probability=float(said.blended[origin]),
-        alarm=alarm,
-        skill=skill,
+        alarm=bool(alarm),
+        skill=bool(skill),
     )
 
 
@@ -245,7 +334,8 @@ def _backtests(told: _Told) -> list[Backtest]:
 
 def _by_model(told: _Told) -> list[_Said]:
     parts = (told.track.names, told.track.paths, told.lower, told.upper)
-    return [_Said(*said) for said in zip(*parts, told.odds.by_model, strict=True)]
+    said = zip(*parts, told.odds.by_model, strict=True)
+    return [_Said(*one, told.verdicts[one[0]]) for one in said]
 
 
 def _published(told: _Told) -> _Said:
@@ -263,6 +353,7 @@ def _published(told: _Told) -> _Said:
         lower=chosen(told.lower),
         upper=chosen(told.upper),
         chances=told.odds.blended,
+        verdicts=told.verdicts["level"],
     )
 
 
@@ -270,7 +361,7 @@ def _record(told: _Told, said: _Said, *, chosen: bool, skill: bool) -> Backtest:
     """The record over the origins whose targets all lie within the series."""
     series, track = told.series, told.track
     complete = told.origins[: max(0, len(told.origins) - track.horizon)]
-    precision, recall = _hits(told, said.chances, complete)
+    precision, recall = _hits(told, said.verdicts, complete)
     return Backtest(
         scope=series.scope,
         task=series.task,
@@ -288,12 +379,12 @@ def _record(told: _Told, said: _Said, *, chosen: bool, skill: bool) -> Backtest:
 
 
 def _hits(
-    told: _Told, chances: Array, origins: Sequence[int]
+    told: _Told, verdicts: Array, origins: Sequence[int]
 ) -> tuple[float | None, float | None]:
     """Precision and recall of the alarms to send; None where none rang, or was due."""
-    came, horizon = told.odds.outcomes, told.track.horizon
+    came = told.odds.outcomes
     known = [origin for origin in origins if np.isfinite(came[origin])]
-    rang = [all(rings(chances, came, horizon, origin)) for origin in known]
+    rang = [bool(verdicts[origin].all()) for origin in known]
     due = [came[origin] == 1.0 for origin in known]
     hits = sum(a and b for a, b in zip(rang, due, strict=True))
     precision = hits / sum(rang) if any(rang) else None

@@ -24,6 +24,15 @@ MAX_VALUE = 1e15
 """Larger numbers lose their digits when they are squared and summed."""
 
 
+def continued(before: Array | None, shape: tuple[int, ...]) -> tuple[Array, int]:
+    """NaN in `shape`, but the first rows are `before`; and how many these are."""
+    result = np.full(shape, np.nan)
+    if before is None:
+        return result, 0
+    result[: len(before)] = before
+    return result, len(before)
+
+
 def ratio(parts: Array, wholes: Array) -> Array:
     """Parts ÷ wholes, NaN where the whole is 0 or unknown; shapes as given."""
     result: Array = np.full(np.shape(parts), np.nan)
