@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pipeline.forecast import combination
+from pipeline.forecast.beside import beside
 from pipeline.forecast.intervals import several_offsets
 from pipeline.forecast.models import Model, all_models
 from pipeline.forecast.scale import Scale, scale_for
@@ -88,11 +89,14 @@ def refit_days(first: int, days: int) -> list[int]:
     return origins
 
 
-def track(
+def track(  # noqa: PLR0913 - a series, what is beside it, and who is told
     series: Series,
     horizon: int,
     progress: Callable[[float], object] = float,
     before: Mapping[str, Array] | None = None,
+    *,
+    related: Sequence[Series] = (),
+    also: Sequence[str] = (),
 ) -> Track:
     """Let every model forecast at every origin.
 
@@ -103,16 +107,18 @@ def track(
         before: by model, its paths of an earlier track of the same series and horizon,
             shape (origins, horizon), as far as the days up to an origin are the same.
             They are taken over; the result is the same without them.
+        related: other labels of the same scope, for the models that listen to them.
+        also: extra models asked for by name, of `pipeline.forecast.models.EXTRAS`.
 
     Raises:
-        InputError: the series is too short.
+        InputError: the series is too short, or an extra model is not there.
     """
     series.check_usable()
     values = series.values
     known = np.cumsum(np.isfinite(values))
     first = int(np.argmax(known >= MIN_KNOWN))
     scale = scale_for(series)
-    models = all_models(scale)
+    models = all_models(scale, beside(series, related), also)
     kept = before or {}
 
     def done(days: int) -> None:

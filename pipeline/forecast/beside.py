@@ -1,10 +1,11 @@
 """What is known of a scope's days beside the values of one series."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.forecast.series import Array
+from pipeline.forecast.series import Array, Series
 
 
 def _none() -> Array:
@@ -27,3 +28,20 @@ class Beside:
 
     messages: Array = field(default_factory=lambda: np.empty(0))
     labels: Array = field(default_factory=_none)
+
+
+def beside(series: Series, related: Sequence[Series] = ()) -> Beside:
+    """What is known beside the values of a series.
+
+    Args:
+        series: if it was counted, its messages are.
+        related: other labels of the same scope; their days may begin and end elsewhere.
+    """
+    size = series.values.size
+    labels = np.full((len(related), size), np.nan)
+    for row, other in zip(labels, related, strict=True):
+        later = (other.start - series.start).days
+        shared = slice(max(0, later), min(size, later + other.values.size))
+        if shared.start < shared.stop:
+            row[shared] = other.values[shared.start - later : shared.stop - later]
+    return Beside(series.messages if series.counted else np.empty(0), labels)

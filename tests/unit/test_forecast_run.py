@@ -124,6 +124,7 @@ def test_the_record_has_a_row_for_what_was_published_and_one_a_model(
         "Theta",
         "ARIMA",
         "ridge",
+        "counts",
         "combination",
     ]
     assert [row.model for row in calm.backtests if row.chosen] == [
