@@ -1,7 +1,8 @@
 """Forecasts beside the loading: series go to other processes, rows come back.
 
 What is forecast depends on nothing but the published days of a series, so it does not
-matter how often this is killed and done again.
+matter how often this is killed and done again. What took time is kept in a folder
+beside the warehouse, so that a night only adds a day; without it the rows are the same.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from contextlib import suppress
 from datetime import date
 from importlib.metadata import version
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -19,7 +21,7 @@ import structlog
 from pipeline.config import ForecastSettings
 from pipeline.errors import InputError
 from pipeline.jobs import beside
-from pipeline.warehouse.forecasts import DailyCells, ForecastStore
+from pipeline.warehouse.forecasts import DailyCells, ForecastStore, SeriesName
 
 PATIENCE = 3
 """A series whose forecasts end their process this often is put off."""
@@ -33,29 +35,34 @@ NICENESS = 5
 Rows = Mapping[str, Sequence[msgspec.Struct]]
 """Table -> rows to keep."""
 
-Forecaster = Callable[[DailyCells, ForecastSettings], Rows]
+Forecaster = Callable[[DailyCells, ForecastSettings, Path], Rows]
+"""What forecasts a series; the path is where it may keep what took time."""
 
 log = structlog.get_logger()
 
 
-def forecast(cells: DailyCells, settings: ForecastSettings) -> Rows:
+def forecast(cells: DailyCells, settings: ForecastSettings, kept_at: Path) -> Rows:
     """Forecasts, alarms, periods and track record of one series.
 
-    None of each where the series cannot be used.
+    None of each where the series cannot be used. What was kept at the path is used,
+    and replaced.
     """
     # Imported where it is needed: only the worker pays for the models' libraries.
-    from pipeline.forecast.run import forecast_series  # noqa: PLC0415
+    from pipeline.forecast.kept import read, write  # noqa: PLC0415
+    from pipeline.forecast.run import resume_series  # noqa: PLC0415
     from pipeline.forecast.series import Series  # noqa: PLC0415
 
     try:
         series = Series.of_days(*cells)
-        found = forecast_series(
+        found, kept = resume_series(
             series,
+            read(kept_at),
             horizon=settings.horizon_days,
             backtest_days=settings.backtest_days,
         )
     except InputError:
         return {}
+    write(kept_at, kept)
     return {
         "forecasts": found.forecasts,
         "alarms": found.alarms,
@@ -102,7 +109,9 @@ class Forecasting:
             return
         series = self._store.series(today) if self._settings.enabled else []
         known = self._store.digests()
-        self._store.drop_all_but([cells.name for cells in series])
+        names = [cells.name for cells in series]
+        self._store.drop_all_but(names)
+        _clear(self._store.folder, names)
         waiting = [
             cells for cells in series if known.get(cells.name) != self._digest(cells)
         ]
@@ -110,9 +119,8 @@ class Forecasting:
             log.info("forecasting-started", series=len(waiting))
             number = min(self._number, len(waiting))
             shares = [waiting[start::number] for start in range(number)]
-            self._workers = [
-                _Worker(share, self._settings, self._forecaster) for share in shares
-            ]
+            given = (self._settings, self._forecaster, self._store.folder)
+            self._workers = [_Worker(share, *given) for share in shares]
 
     def collect(self, wait_s: float = 0.0) -> None:
         """Keep what the workers have finished; replace those that died.
@@ -152,10 +160,10 @@ class _Worker:
         series: Sequence[DailyCells],
         settings: ForecastSettings,
         forecaster: Forecaster,
+        folder: Path,
     ) -> None:
         self.waiting = list(series)
-        self._settings = settings
-        self._forecaster = forecaster
+        self._given = (settings, forecaster, folder)
         self._failures = 0
         self._start()
 
@@ -192,9 +200,7 @@ class _Worker:
             self._start()
 
     def _start(self) -> None:
-        self.process, self.results = beside.start(
-            _work, self.waiting, self._settings, self._forecaster
-        )
+        self.process, self.results = beside.start(_work, self.waiting, *self._given)
 
 
 def _work(
@@ -202,10 +208,25 @@ def _work(
     series: Sequence[DailyCells],
     settings: ForecastSettings,
     forecaster: Forecaster,
+    folder: Path,
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ours is the parent's to stop
     os.nice(NICENESS)
     # Without a reader there is nothing left to do.
     with suppress(BrokenPipeError):
         for cells in series:
-            sender.send(forecaster(cells, settings))
+            kept_at = folder / _file_name(cells.name)
+            sender.send(forecaster(cells, settings, kept_at))
+
+
+def _clear(folder: Path, names: Sequence[SeriesName]) -> None:
+    """Remove what is kept of other series, and what a killed process left."""
+    wanted = {_file_name(name) for name in names}
+    for path in folder.glob("*"):
+        if path.name not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def _file_name(name: SeriesName) -> str:
+    """A scope may hold what a file's name may not."""
+    return hashlib.sha256(msgspec.json.encode(name)).hexdigest()[:32]

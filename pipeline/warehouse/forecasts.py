@@ -1,5 +1,7 @@
 """What forecasts are made from, and where they are kept until they are published."""
 
+import zlib
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,14 +13,18 @@ import pyarrow as pa
 
 from pipeline.warehouse.database import explained, script, transaction
 
-WINDOW_DAYS = 400
+WINDOW_DAYS = 730
+"""Days of a long series, at least; a year more before its start moves on."""
+
 MIN_KNOWN_DAYS = 28
 MIN_MARKED_A_DAY = 0.5
 MAX_SILENT_DAYS = 14
 WITHHELD_MARKED = 1.5
 """Messages that count as marked on a day whose share the gate withholds."""
-MAX_SERIES = 100
-"""A series takes a core for half a second or more; the fullest come first."""
+MAX_SERIES = 500
+"""Of which a night takes half a minute; the fullest come first."""
+
+_YEAR = 365
 
 TABLES = ("forecasts", "alarms", "periods", "backtests")
 
@@ -63,6 +69,11 @@ class ForecastStore:
         self._connection = connection
         self._path = path
 
+    @property
+    def folder(self) -> Path:
+        """Where forecasting may keep what takes time to make again."""
+        return self._path.with_name(self._path.name + ".kept")
+
     def series(self, today: date) -> list[DailyCells]:
         """The series worth a forecast, at most `MAX_SERIES`, most marked first."""
         with explained(self._path):
@@ -70,7 +81,7 @@ class ForecastStore:
             if last is None:
                 return []
             limits = {
-                "first": last - timedelta(days=WINDOW_DAYS - 1),
+                "first": last - timedelta(days=WINDOW_DAYS + _YEAR - 2),
                 "last": last,
                 "alive": last - timedelta(days=MAX_SILENT_DAYS),
                 "min_known_days": MIN_KNOWN_DAYS,
@@ -80,7 +91,7 @@ class ForecastStore:
             }
             rows = self._connection.execute(script("series.sql"), limits).fetchall()
         return [
-            DailyCells((scope, task, label), days, messages, marked)
+            _windowed(DailyCells((scope, task, label), days, messages, marked), last)
             for scope, task, label, days, messages, marked in rows
         ]
 
@@ -140,3 +151,20 @@ class ForecastStore:
             self._connection.register("batch", batch)
             self._connection.execute(f"INSERT INTO {table} BY NAME FROM batch")
             self._connection.unregister("batch")
+
+
+def _windowed(cells: DailyCells, last: date) -> DailyCells:
+    """The days from the series' present start on.
+
+    The start moves on by a year once a year, so that last night's work serves tonight;
+    and not that of all series in the same night.
+    """
+    phase = zlib.crc32("/".join(cells.name).encode()) % _YEAR
+    days = WINDOW_DAYS + (last.toordinal() + phase) % _YEAR
+    first = bisect_left(cells.days, last - timedelta(days=days - 1))
+    return DailyCells(
+        name=cells.name,
+        days=cells.days[first:],
+        messages=cells.messages[first:],
+        marked=cells.marked[first:],
+    )

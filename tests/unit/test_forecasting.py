@@ -16,8 +16,9 @@ from pipeline.config import ForecastSettings, WarehouseSettings
 from pipeline.jobs import forecasting
 from pipeline.jobs.forecasting import Forecasting, Rows, forecast
 from pipeline.tagging.labels import load_labels
+from pipeline.warehouse import forecasts
 from pipeline.warehouse.cells import recount, set_labels
-from pipeline.warehouse.forecasts import DailyCells, ForecastStore
+from pipeline.warehouse.forecasts import WINDOW_DAYS, DailyCells, ForecastStore
 from pipeline.warehouse.testing import NOW, SmallWarehouse, tagged
 
 ANGER = ("basic-emotion", "anger")
@@ -38,23 +39,23 @@ class Period(msgspec.Struct):
     peak_prevalence: float
 
 
-def fake(cells: DailyCells, _settings: ForecastSettings) -> Rows:
+def fake(cells: DailyCells, _settings: ForecastSettings, _kept_at: Path) -> Rows:
     """One period from the first day to the last; runs in the worker."""
     period = Period(*cells.name, "level", cells.days[0], cells.days[-1], None, 0.5)
     return {"periods": [period], "forecasts": []}
 
 
-def deadly(cells: DailyCells, settings: ForecastSettings) -> Rows:
+def deadly(cells: DailyCells, settings: ForecastSettings, kept_at: Path) -> Rows:
     """Ends its process on one scope."""
     if cells.name[0] == "all":
         os.kill(os.getpid(), signal.SIGKILL)
-    return fake(cells, settings)
+    return fake(cells, settings, kept_at)
 
 
-def slow(cells: DailyCells, settings: ForecastSettings) -> Rows:
+def slow(cells: DailyCells, settings: ForecastSettings, kept_at: Path) -> Rows:
     """Takes its time."""
     time.sleep(0.3)
-    return fake(cells, settings)
+    return fake(cells, settings, kept_at)
 
 
 @pytest.fixture
@@ -165,10 +166,26 @@ def test_a_series_needs_enough_days_marks_and_to_be_alive(
     assert ("ubuntu/basic-emotion/anger" in names(warehouse)) is found
 
 
-def test_a_series_is_no_longer_than_its_window(warehouse: SmallWarehouse) -> None:
-    load_days(warehouse, 420, NOW - DAY)
-    first, *_ = store_of(warehouse).series(TODAY)
-    assert len(first.days) == 400
+def long_series(scope: str, last: date) -> DailyCells:
+    days = [last - n * DAY for n in range(3 * 365, -1, -1)]
+    return DailyCells((scope, *ANGER), days, [1] * len(days), [1.0] * len(days))
+
+
+def test_a_series_starts_on_the_same_day_for_a_year() -> None:
+    """Longer than its window by up to a year; then the start moves on by a year."""
+    starts = []
+    for night in range(366):
+        last = TODAY + night * DAY
+        starts.append(forecasts._windowed(long_series("all", last), last).days[0])
+        assert WINDOW_DAYS <= (last - starts[-1]).days + 1 < WINDOW_DAYS + 365
+    assert len(set(starts)) == 2
+    assert (starts[-1] - starts[0]).days == 365
+
+
+def test_series_do_not_move_their_starts_in_one_night() -> None:
+    cells = [long_series(str(number), TODAY) for number in range(100)]
+    starts = {forecasts._windowed(one, TODAY).days[0] for one in cells}
+    assert len(starts) > 50
 
 
 def test_a_withheld_share_counts_as_what_anybody_can_tell(
@@ -315,19 +332,25 @@ def test_the_worker_sends_the_rows_of_each_series_and_gives_way(
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     cells = DailyCells(("all", *ANGER), [TODAY], [6], [3])
     results, sender = Pipe(duplex=False)
-    forecasting._work(sender, [cells, cells], ForecastSettings(), fake)
+    forecasting._work(sender, [cells, cells], ForecastSettings(), fake, Path())
     assert [len(results.recv()["periods"]) for _ in range(2)] == [1, 1]
     assert niceness == [forecasting.NICENESS]
     results.close()
-    forecasting._work(sender, [cells], ForecastSettings(), fake)
+    forecasting._work(sender, [cells], ForecastSettings(), fake, Path())
     sender.close()
 
 
-def test_real_forecasts_fit_the_tables(warehouse: SmallWarehouse) -> None:
-    days = [TODAY - n * DAY for n in range(90, 0, -1)]
-    marked = [float(n % 7) for n in range(90)]
-    cells = DailyCells(("all", *ANGER), days, [20] * 90, marked)
-    rows = forecast(cells, ForecastSettings(backtest_days=14))
+def ninety_days(last: int = 90) -> DailyCells:
+    days = [TODAY - n * DAY for n in range(90, 0, -1)][:last]
+    marked = [float(n % 7) for n in range(last)]
+    return DailyCells(("all", *ANGER), days, [20] * last, marked)
+
+
+def test_real_forecasts_fit_the_tables(
+    warehouse: SmallWarehouse, tmp_path: Path
+) -> None:
+    cells = ninety_days()
+    rows = forecast(cells, ForecastSettings(backtest_days=14), tmp_path / "kept")
     store_of(warehouse).keep(cells.name, "digest", rows)
     warehouse.publish()
     tables = warehouse.tables()
@@ -336,6 +359,26 @@ def test_real_forecasts_fit_the_tables(warehouse: SmallWarehouse) -> None:
     assert rows["forecasts"]
 
 
-def test_a_series_that_cannot_be_used_has_no_rows() -> None:
+def test_what_last_night_kept_changes_nothing_but_the_time(tmp_path: Path) -> None:
+    settings, kept = ForecastSettings(backtest_days=14), tmp_path / "kept"
+    forecast(ninety_days(89), settings, kept)
+    before = kept.read_bytes()
+    resumed = forecast(ninety_days(), settings, kept)
+    assert resumed == forecast(ninety_days(), settings, tmp_path / "other")
+    assert kept.read_bytes() != before
+
+
+def test_what_is_kept_of_a_series_goes_with_it(warehouse: SmallWarehouse) -> None:
+    load_days(warehouse, 30, NOW - DAY)
+    folder = store_of(warehouse).folder
+    folder.mkdir()
+    wanted = forecasting._file_name(("all", *ANGER))
+    for name in (wanted, "of-another", wanted + ".new"):
+        (folder / name).touch()
+    run(warehouse)
+    assert [path.name for path in folder.iterdir()] == [wanted]
+
+
+def test_a_series_that_cannot_be_used_has_no_rows(tmp_path: Path) -> None:
     cells = DailyCells(("all", *ANGER), [TODAY], [6], [3])
-    assert forecast(cells, ForecastSettings()) == {}
+    assert forecast(cells, ForecastSettings(), tmp_path / "kept") == {}
