@@ -479,6 +479,13 @@ def _add_backtest(commands: Any) -> None:
     parser.add_argument("--days", type=int, default=240, help="origins to go back")
     parser.add_argument("--output", type=Path, metavar="F.jsonl")
     parser.add_argument("--plot", type=Path, metavar="F.svg", help="a picture of it")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="gru or prophet, if its extra (deep, prophet) is installed",
+    )
     _with_json(parser)
 
 
@@ -491,6 +498,7 @@ def _backtest(given: argparse.Namespace) -> int:
         days=given.days,
         output=given.output,
         plot=given.plot,
+        also=given.also,
         show_progress=sys.stderr.isatty(),
     )
     print(msgspec.json.encode(summary).decode() if given.json else render(summary))

@@ -244,13 +244,24 @@ def mase(track: Track, path: Array, origins: Sequence[int]) -> float | None:
     Source: R. J. Hyndman and A. B. Koehler, "Another look at measures of forecast
     accuracy", International Journal of Forecasting 22 (2006).
     """
-    change = _mean_change(track.values)
+    change = mean_change(track.values)
     errors = [
         np.abs(truth - path[origin]) / change[origin]
         for origin, truth in _targets(track, origins)
         if change[origin] > _SMALLEST_CHANGE
     ]
     return _mean_or_none(errors)
+
+
+def mean_change(values: Array) -> Array:
+    """Mean absolute change between neighbouring known days, up to each day.
+
+    Args:
+        values: shape (days,); the result, too.
+    """
+    change = np.abs(np.diff(values, prepend=np.nan))
+    known = np.isfinite(change)
+    return ratio(np.cumsum(np.where(known, change, 0.0)), np.cumsum(known))
 
 
 def bands(track: Track, share: float = SHARE) -> tuple[Array, Array]:
@@ -310,13 +321,6 @@ def _targets(track: Track, origins: Sequence[int]) -> list[tuple[int, Array]]:
         (origin, track.values[origin + 1 : origin + 1 + track.horizon])
         for origin in origins
     ]
-
-
-def _mean_change(values: Array) -> Array:
-    """Mean absolute change between neighbouring known days, up to each day."""
-    change = np.abs(np.diff(values, prepend=np.nan))
-    known = np.isfinite(change)
-    return ratio(np.cumsum(np.where(known, change, 0.0)), np.cumsum(known))
 
 
 def _mean_known(values: Array, axis: int) -> Array:

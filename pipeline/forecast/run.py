@@ -18,9 +18,11 @@ from pipeline.forecast.backtest import (
     coverage,
     losses,
     mase,
+    mean_change,
     skilled,
     track,
 )
+from pipeline.forecast.bootstrap import Judged
 from pipeline.forecast.kept import Kept
 from pipeline.forecast.periods import Span, spans
 from pipeline.forecast.rise import WEEK, rise_odds, rises
@@ -193,7 +195,40 @@ def resume_series(
     seen = np.stack([series.messages, series.marked])
     before = {} if kept is None else kept.holding(series.start, horizon, seen)
     told = _tell(series, horizon, backtest_days, progress, before)
-    found = Forecasts(
+    return _found(told), Kept(series.start, horizon, seen, _to_keep(told))
+
+
+def judge_series(
+    series: Series,
+    *,
+    horizon: int,
+    backtest_days: int,
+    progress: Callable[[float], object] = float,
+    also: Sequence[str] = (),
+) -> tuple[Forecasts, list[Judged]]:
+    """What `forecast_series` says, and what every model said beside what came.
+
+    The published forecast is judged first.
+
+    Args:
+        series: as for `forecast_series`.
+        horizon: days ahead.
+        backtest_days: origins before the last day.
+        progress: told what further share of the work is done.
+        also: extra models asked for by name.
+
+    Raises:
+        InputError: the series is too short, or an extra model is not there.
+    """
+    told = _tell(series, horizon, backtest_days, progress, {}, also=also)
+    naive = [False, *told.track.naive]
+    said = [_published(told), *_by_model(told)]
+    judged = [_judged(told, *each) for each in zip(said, naive, strict=True)]
+    return _found(told), judged
+
+
+def _found(told: _Told) -> Forecasts:
+    return Forecasts(
         forecasts=[
             row
             for origin, choice in zip(told.origins, told.choices, strict=True)
@@ -201,9 +236,8 @@ def resume_series(
         ],
         alarms=_alarms(told),
         backtests=_backtests(told),
-        periods=_periods(series),
+        periods=_periods(told.series),
     )
-    return found, Kept(series.start, horizon, seen, _to_keep(told))
 
 
 def _kept(before: Mapping[str, Array], kind: str) -> dict[str, Array]:
@@ -229,14 +263,16 @@ def _to_keep(told: _Told) -> dict[str, Array]:
     }
 
 
-def _tell(
+def _tell(  # noqa: PLR0913 - a series, what is asked of it, and who is told
     series: Series,
     horizon: int,
     backtest_days: int,
     progress: Callable[[float], object],
     before: Mapping[str, Array],
+    *,
+    also: Sequence[str] = (),
 ) -> _Told:
-    said = track(series, horizon, progress, _kept(before, "path"))
+    said = track(series, horizon, progress, _kept(before, "path"), also=also)
     last = said.values.size - 1
     origins = range(max(said.first, last - backtest_days), last + 1)
     loss = losses(said)
@@ -359,8 +395,7 @@ def _published(told: _Told) -> _Said:
 
 def _record(told: _Told, said: _Said, *, chosen: bool, skill: bool) -> Backtest:
     """The record over the origins whose targets all lie within the series."""
-    series, track = told.series, told.track
-    complete = told.origins[: max(0, len(told.origins) - track.horizon)]
+    series, track, complete = told.series, told.track, _complete(told)
     precision, recall = _hits(told, said.verdicts, complete)
     return Backtest(
         scope=series.scope,
@@ -375,6 +410,37 @@ def _record(told: _Told, said: _Said, *, chosen: bool, skill: bool) -> Backtest:
         brier_skill=_brier_skill(told, said.chances, complete),
         chosen=chosen,
         skill=skill,
+    )
+
+
+def _complete(told: _Told) -> range:
+    """The origins whose targets all lie within the series."""
+    return told.origins[: max(0, len(told.origins) - told.track.horizon)]
+
+
+def _judged(told: _Told, said: _Said, naive: bool) -> Judged:  # noqa: FBT001
+    at, odds, values = (
+        np.array(_complete(told), dtype=int),
+        told.odds,
+        told.track.values,
+    )
+    ahead = at[:, np.newaxis] + np.arange(1, told.track.horizon + 1)
+    level = odds.levels[at]
+    high = values[ahead] > level[:, np.newaxis]
+    fresh = high.any(axis=1) & ~(values[at] > level)
+    return Judged(
+        model=said.name,
+        naive=naive,
+        truth=values[ahead],
+        path=said.path[at],
+        lower=said.lower[at],
+        upper=said.upper[at],
+        change=mean_change(values)[at],
+        chance=said.chances[at],
+        rang=(said.verdicts[at] == 1.0).all(axis=1) + 0.0,
+        came=odds.outcomes[at],
+        base=base_rates(odds.outcomes, told.track.horizon)[at],
+        lead=np.where(fresh, high.argmax(axis=1) + 1.0, np.nan),
     )
 
 

@@ -1,6 +1,6 @@
 """The track record of the forecasts on any daily series in a CSV file."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -10,8 +10,10 @@ import structlog
 from tqdm import tqdm
 
 from pipeline.errors import InputError
+from pipeline.forecast.backtest import SHARE
+from pipeline.forecast.bootstrap import Figure, Figures, figures
 from pipeline.forecast.chart import chart
-from pipeline.forecast.run import Alarm, Backtest, Forecast, Forecasts, forecast_series
+from pipeline.forecast.run import Alarm, Backtest, Forecast, Forecasts, judge_series
 from pipeline.forecast.series import MIN_KNOWN, Series, read_csv
 
 LONGEST_HORIZON = 28
@@ -22,8 +24,9 @@ log = structlog.get_logger()
 class BacktestSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The record in brief.
 
-    `records` holds what would have been published first, then every model; `model` is
-    the one published at the last origin, and `skill` whether it beats the naive ones.
+    `records` holds what would have been published first, then every model, and
+    `figures` more of each, with 90 % intervals; `model` is the one published at the
+    last origin, and `skill` whether it beats the naive ones.
     """
 
     series: str
@@ -35,6 +38,7 @@ class BacktestSummary(msgspec.Struct, frozen=True, kw_only=True):
     skill: bool
     alarm_skill: bool
     records: list[Backtest]
+    figures: list[Figures]
 
 
 class _ForecastLine(msgspec.Struct, frozen=True):
@@ -58,6 +62,7 @@ def backtest(  # noqa: PLR0913 - what the command can be asked for
     days: int,
     output: Path | None,
     plot: Path | None = None,
+    also: Sequence[str] = (),
     show_progress: bool,
 ) -> BacktestSummary:
     """Forecast from each of the last days whose future the series holds.
@@ -68,10 +73,12 @@ def backtest(  # noqa: PLR0913 - what the command can be asked for
         days: origins; fewer where the series is too short for as many.
         output: JSON lines of forecasts and alarms, if wanted.
         plot: a picture of them as SVG, if wanted.
+        also: extra models asked for by name.
         show_progress: draw a bar on the terminal.
 
     Raises:
-        InputError: the series cannot be used, or the output cannot be written.
+        InputError: the series cannot be used, the output cannot be written, or an
+            extra model is not installed.
     """
     _check_arguments(horizon, days)
     for path in (output, plot):
@@ -82,16 +89,18 @@ def backtest(  # noqa: PLR0913 - what the command can be asked for
     with _bar(series.title, show_progress) as progress:
         # The last `horizon` days are asked for too, and left out: not all of what
         # was said there has come true yet.
-        found = forecast_series(
+        found, judged = judge_series(
             series,
             horizon=horizon,
             backtest_days=days + horizon - 1,
             progress=progress,
+            also=also,
         )
     last = series.day(series.values.size - 1 - horizon)
     forecasts = [row for row in found.forecasts if row.origin <= last]
     alarms = [row for row in found.alarms if row.kind == "level" and row.origin <= last]
-    summary = _summary(series, horizon, found, forecasts)
+    told = [figures(each, SHARE) for each in judged]
+    summary = _summary(series, horizon, found, forecasts, told)
     if output is not None:
         _write(output, _lines(forecasts, alarms))
     if plot is not None:
@@ -101,18 +110,45 @@ def backtest(  # noqa: PLR0913 - what the command can be asked for
     return summary
 
 
+_TABLES = (
+    {"MASE": "mase", "pinball": "pinball", "in 80 %": "coverage", "width": "width"},
+    {"precision": "alarm_precision", "recall": "alarm_recall", "F1": "alarm_f1"},
+    {"Brier skill": "brier_skill", "AUC": "auc", "days ahead": "lead_days"},
+)
+_NAME, _CELL = 12, 16
+
+
 def render(summary: BacktestSummary) -> str:
     """The summary as a person reads it."""
-    lines = "\n".join(_line(record) for record in summary.records)
+    tables = "\n\n".join(_table(summary.figures, columns) for columns in _TABLES)
     return f"""\
 {summary.series}: {summary.horizon} days ahead, from {summary.origins} origins, \
 {summary.first_origin} to {summary.last_origin}
+Beside each figure its 90 % interval; naive methods bear a star.
 
-               MASE  in 80 %  precision  recall  Brier skill
-{lines}
+{tables}
 
 {_verdict(summary)}
 {_alarm_verdict(summary)}"""
+
+
+def _table(told: Sequence[Figures], columns: Mapping[str, str]) -> str:
+    def name(figures: Figures) -> str:
+        return f"{figures.model}{' *' if figures.naive else ''}"
+
+    heads = " " * _NAME + "".join(f"{head:>{_CELL}}" for head in columns)
+    lines = [
+        f"{name(each):{_NAME}}"
+        + "".join(f"{_cell(getattr(each, at)):>{_CELL}}" for at in columns.values())
+        for each in told
+    ]
+    return "\n".join([heads, *lines])
+
+
+def _cell(figure: Figure) -> str:
+    if figure.value is None:
+        return "-"
+    return f"{figure.value:.2f} {figure.low:.2f}:{figure.high:.2f}"
 
 
 def _verdict(summary: BacktestSummary) -> str:
@@ -150,17 +186,6 @@ def _caption(summary: BacktestSummary) -> list[str]:
     ]
 
 
-def _line(record: Backtest) -> str:
-    def figure(value: float | None, width: int) -> str:
-        return f"{'-' if value is None else format(value, '.3f'):>{width}}"
-
-    return (
-        f"{record.model:12} {figure(record.mase, 6)} {figure(record.coverage, 8)} "
-        f"{figure(record.alarm_precision, 10)} {figure(record.alarm_recall, 7)} "
-        f"{figure(record.brier_skill, 12)}"
-    )
-
-
 def _check_arguments(horizon: int, days: int) -> None:
     if not 1 <= horizon <= LONGEST_HORIZON:
         raise InputError(
@@ -183,7 +208,11 @@ def _check_length(series: Series, horizon: int) -> None:
 
 
 def _summary(
-    series: Series, horizon: int, found: Forecasts, forecasts: Sequence[Forecast]
+    series: Series,
+    horizon: int,
+    found: Forecasts,
+    forecasts: Sequence[Forecast],
+    told: list[Figures],
 ) -> BacktestSummary:
     last = forecasts[-1]
     alarm = next(
@@ -204,6 +233,7 @@ def _summary(
         skill=last.skill,
         alarm_skill=alarm is not None and alarm.skill,
         records=found.backtests,
+        figures=told,
     )
 
 

@@ -211,6 +211,30 @@ def test_the_summary_shows_every_method_beside_the_published_forecast(
     assert "does not beat the base rate" in text
 
 
+def test_every_figure_has_an_interval_around_it(
+    summarise: Callable[[list[float]], BacktestSummary], values: list[float]
+) -> None:
+    summary = summarise(values)
+    by_name = {row.model: row.mase for row in summary.records}
+    assert [row.model for row in summary.figures] == list(by_name)
+    for told in summary.figures:
+        assert told.mase.value == pytest.approx(by_name[told.model])
+        assert told.mase.low is not None
+        assert told.mase.high is not None
+        assert told.mase.low < told.mase.value < told.mase.high
+    assert "7-day mean *" in render(summary)
+
+
+def test_an_unknown_model_is_refused_before_anything_is_done(
+    tmp_path: Path, values: list[float]
+) -> None:
+    csv = write(tmp_path / "S.csv", values)
+    with pytest.raises(InputError, match="no extra model is called lstm"):
+        backtest(
+            csv, horizon=7, days=9, output=None, also=["lstm"], show_progress=False
+        )
+
+
 def test_the_summary_says_no_skill(
     summarise: Callable[[list[float]], BacktestSummary],
 ) -> None:
