@@ -162,7 +162,9 @@ def roll(  # noqa: PLR0913 - a model, what it is shown, and who is told
     origins that are known from `before`, shape (origins, horizon), are taken over.
     """
     paths, known = continued(before, (values.size, horizon))
-    for begin, end in pairwise([*refit_days(first, values.size), values.size]):
+    # A naive method has no parameters to learn anew.
+    fits = [first] if model.naive else refit_days(first, values.size)
+    for begin, end in pairwise([*fits, values.size]):
         if end > known:
             _roll_on(model, values, paths, range(begin, end), known)
         done(end - begin)

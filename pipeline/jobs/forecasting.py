@@ -215,18 +215,18 @@ def _work(
     # Without a reader there is nothing left to do.
     with suppress(BrokenPipeError):
         for cells in series:
-            kept_at = folder / _file_name(cells.name)
+            kept_at = folder / file_name(cells.name)
             sender.send(forecaster(cells, settings, kept_at))
 
 
 def _clear(folder: Path, names: Sequence[SeriesName]) -> None:
     """Remove what is kept of other series, and what a killed process left."""
-    wanted = {_file_name(name) for name in names}
+    wanted = {file_name(name) for name in names}
     for path in folder.glob("*"):
         if path.name not in wanted:
             path.unlink(missing_ok=True)
 
 
-def _file_name(name: SeriesName) -> str:
-    """A scope may hold what a file's name may not."""
+def file_name(name: SeriesName) -> str:
+    """Of what is kept of a series: a scope may hold what a file name may not."""
     return hashlib.sha256(msgspec.json.encode(name)).hexdigest()[:32]

@@ -372,7 +372,7 @@ def test_what_is_kept_of_a_series_goes_with_it(warehouse: SmallWarehouse) -> Non
     load_days(warehouse, 30, NOW - DAY)
     folder = store_of(warehouse).folder
     folder.mkdir()
-    wanted = forecasting._file_name(("all", *ANGER))
+    wanted = forecasting.file_name(("all", *ANGER))
     for name in (wanted, "of-another", wanted + ".new"):
         (folder / name).touch()
     run(warehouse)
