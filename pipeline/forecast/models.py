@@ -20,6 +20,7 @@ from pipeline.forecast.beside import Beside
 from pipeline.forecast.counts import Counts
 from pipeline.forecast.even import SEASONAL_FROM, WEEK, evened
 from pipeline.forecast.gru import Gru
+from pipeline.forecast.pooled import PooledRidge
 from pipeline.forecast.prophet import Prophet
 from pipeline.forecast.ridge import Ridge
 from pipeline.forecast.scale import Scale
@@ -271,7 +272,8 @@ def all_models(
         InputError: no model has that name, or its package is not installed.
     """
     naive = (LastDay(), LastWeek(), WeekMean(), Mean(), Drift())
-    alone = (Ets(scale), Theta(scale), Arima(scale), Ridge(scale))
+    smooth = (Ets(scale), Theta(scale), Arima(scale))
+    alone = (*smooth, Ridge(scale), PooledRidge(scale))
     counts = (Counts(beside),) if beside.messages.size else ()
     related = (Var(scale, beside),) if beside.labels.size else ()
     return (*naive, *alone, *counts, *related, *(_extra(name)(scale) for name in also))

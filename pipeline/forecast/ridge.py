@@ -27,6 +27,8 @@ _AROUND = (364.0, 365.25, 357.0, 371.0)
 
 _PENALTY = 10.0
 _WEEKDAYS = 0.3 * (np.eye(_WEEK) - 1.0 / _WEEK)
+COLUMNS = _LAGS + _RATES.size + len(_AROUND) + 1 + _WEEK
+
 _FARTHEST = 8.0
 """Units: one enormous day would decide all coefficients."""
 
@@ -71,7 +73,7 @@ class Ridge:
     def forecast(self, horizon: int) -> Array:
         """The expected path, back from the scale (so a median rather than a mean)."""
         for ahead in range(len(self._coefficients) + 1, horizon + 1):
-            self._coefficients.append(self._learnt(ahead))
+            self._coefficients.append(learnt(*self.examples(ahead), *self.usual(ahead)))
         days = self._days
         newest = np.array([days.values.size - 1])
         recent = np.repeat(days.recent(newest), horizon, axis=0)
@@ -85,15 +87,23 @@ class Ridge:
         """To units; what lies further off says nothing more."""
         return np.clip(above / self._unit, -_FARTHEST, _FARTHEST)
 
-    def _learnt(self, ahead: int) -> Array:
-        """Coefficients for one day ahead, from the origins whose target is known."""
+    def examples(self, ahead: int) -> tuple[Array, Array]:
+        """What was known, and how far above its base the day `ahead` then came.
+
+        Shapes (origins, 43) and (origins,), of the origins whose target is known, in
+        units of the usual deviation from the base.
+        """
         days, size = self._fitted, self._fitted.values.size
         usable = self._origins + ahead < size
         usable &= self._known[np.minimum(self._origins + ahead, size - 1)]
         at = self._origins[usable]
         years = self._bounded(days.past_years(at, np.array(ahead)))
         rows = np.hstack([self._recent[usable], years, _fixed(at)])
-        return _huber(rows, (days.values[at + ahead] - days.base[at]) / self._unit)
+        return rows, (days.values[at + ahead] - days.base[at]) / self._unit
+
+    def usual(self, ahead: int) -> tuple[Array, Array]:  # noqa: ARG002 - always 0
+        """What coefficients are drawn to, and how many days that weighs, (43,) each."""
+        return np.zeros(COLUMNS), np.full(COLUMNS, _PENALTY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,19 +174,26 @@ def _fixed(origins: Positions) -> Array:
     return np.hstack([np.ones((origins.size, 1)), _WEEKDAYS[origins % _WEEK]])
 
 
-def _huber(rows: Array, targets: Array) -> Array:
-    """Penalised coefficients under Huber's loss, by his modified residuals."""
-    penalty = _PENALTY * np.eye(rows.shape[1])
-    solver = cho_factor(rows.T @ rows + penalty)
-    found = cho_solve(solver, rows.T @ targets)
+def learnt(rows: Array, targets: Array, usual: Array, penalty: Array) -> Array:
+    """Coefficients near `usual` under Huber's loss, by his modified residuals.
+
+    Args:
+        rows: shape (examples, columns).
+        targets: shape (examples,).
+        usual: shape (columns,).
+        penalty: how many days it weighs, shape (columns,).
+    """
+    solver = cho_factor(rows.T @ rows + np.diag(penalty))
+    beyond = targets - rows @ usual
+    found = cho_solve(solver, rows.T @ beyond)
     for _ in range(_STEPS):
         said = rows @ found
-        misses = targets - said
+        misses = beyond - said
         far = _HUBER * float(np.median(np.abs(misses))) if misses.size else 0.0
         if far <= _TOLERANCE:
             break
         found = cho_solve(solver, rows.T @ (said + np.clip(misses, -far, far)))
-    return np.asarray(found)
+    return np.asarray(usual + found)
 
 
 def _spread(values: Array) -> float:

@@ -124,6 +124,7 @@ def test_the_record_has_a_row_for_what_was_published_and_one_a_model(
         "Theta",
         "ARIMA",
         "ridge",
+        "pooled ridge",
         "counts",
         "combination",
     ]
