@@ -276,10 +276,15 @@ def all_models(
     alone = (*smooth, Ridge(scale), PooledRidge(scale))
     counts = (Counts(beside),) if beside.messages.size else ()
     related = (Var(scale, beside),) if beside.labels.size else ()
-    return (*naive, *alone, *counts, *related, *(_extra(name)(scale) for name in also))
+    return (*naive, *alone, *counts, *related, *(extra(name)(scale) for name in also))
 
 
-def _extra(name: str) -> Callable[[Scale], Model]:
+def extra(name: str) -> Callable[[Scale], Model]:
+    """A model among `EXTRAS`.
+
+    Raises:
+        InputError: no model has that name.
+    """
     if name not in EXTRAS:
         raise InputError(
             f"no extra model is called {name}: ask for {' or '.join(EXTRAS)}"

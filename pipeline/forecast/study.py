@@ -12,14 +12,14 @@ every day.
 Source: A. Tommasel, A. Diaz-Pace, J. M. Rodriguez, D. Godoy, "Forecasting mental health
 and emotions based on social media expressions during the COVID-19 pandemic",
 Information Discovery and Delivery 49 (2021). Its ARIMA and VAR are autoregressions of
-the last day here; its Prophet and GRU are left out.
+the last day here; its Prophet and GRU take part when asked for by `--also`.
 """
 
 import argparse
 import csv
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,7 +29,15 @@ from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from pipeline.errors import InputError
-from pipeline.forecast.models import Drift, LastDay, LastWeek, Model, WeekMean
+from pipeline.forecast.models import (
+    Drift,
+    LastDay,
+    LastWeek,
+    Model,
+    WeekMean,
+    extra,
+)
+from pipeline.forecast.scale import Linear
 from pipeline.forecast.series import Array
 
 TRAINING = (7, 14, 21)
@@ -67,13 +75,21 @@ class Score:
         return self.true / self.forecast if self.forecast else float("nan")
 
 
-def study(countries: Mapping[str, Array], days: int) -> dict[tuple[int, str], Score]:
+def study(
+    countries: Mapping[str, Array], days: int, also: Sequence[str] = ()
+) -> dict[tuple[int, str], Score]:
     """Scores by days of training and method, over the last days of all countries.
 
     Args:
         countries: markers of each, shape (markers, days).
         days: how far to go back; a forecast is made every 7 days.
+        also: extra models asked for by name.
+
+    Raises:
+        InputError: an extra model is not there.
     """
+    extras = {name: _each(extra(name)(Linear(1.0))) for name in also}
+    methods = {**_METHODS, **extras}
     scores: dict[tuple[int, str], Score] = defaultdict(Score)
     for markers in countries.values():
         scaled = markers / markers[:, :_FEWEST].mean(axis=1, keepdims=True)
@@ -81,7 +97,7 @@ def study(countries: Mapping[str, Array], days: int) -> dict[tuple[int, str], Sc
         begin = max(_FEWEST, scaled.shape[1] - days)
         for origin in range(begin, scaled.shape[1] - HORIZON, HORIZON):
             for training in TRAINING:
-                for name, said in _said(scaled[:, : origin + 1], training):
+                for name, said in _said(scaled[:, : origin + 1], training, methods):
                     _count(scores[training, name], said, truth, origin)
     return dict(scores)
 
@@ -147,12 +163,14 @@ _METHODS: Mapping[str, Method] = {
 }
 
 
-def _said(known: Array, training: int) -> Iterator[tuple[str, Days]]:
+def _said(
+    known: Array, training: int, methods: Mapping[str, Method]
+) -> Iterator[tuple[str, Days]]:
     """Each method's forecast peaks, as days after the last known one."""
     past = gradient(known)
     steep = float(np.quantile(past, _STEEP))
     last = past.size - 1
-    for name, method in _METHODS.items():
+    for name, method in methods.items():
         ahead = method(known[:, -training:])
         found = peaks(gradient(np.hstack([known, ahead])), steep)
         yield name, found[found > last]
@@ -210,9 +228,12 @@ def main() -> int:
     )
     parser.add_argument("counts", type=Path, metavar="COUNTS.csv")
     parser.add_argument("--days", type=int, default=365, help="how far to go back")
+    parser.add_argument(
+        "--also", action="append", default=[], metavar="MODEL", help="gru or prophet"
+    )
     given = parser.parse_args()
     try:
-        scores = study(read(given.counts), given.days)
+        scores = study(read(given.counts), given.days, given.also)
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 1

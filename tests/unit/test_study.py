@@ -81,3 +81,18 @@ def test_one_command_prints_hit_rates_beside_precision(tmp_path: Path) -> None:
     lines = done.stdout.decode().splitlines()
     assert lines[0].split() == ["seen", "method", "peaks", "hit", "rate", "precision"]
     assert len(lines) == 1 + 3 * 8
+
+
+def test_extra_models_take_part_when_asked_for() -> None:
+    pytest.importorskip("torch")
+    scores = study({"X": markers(days=75)}, days=8, also=["gru"])
+    assert len(scores) == 3 * 9
+    assert scores[14, "gru"].due == scores[14, "last day"].due
+
+
+def test_an_extra_model_that_is_not_installed_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "prophet", None)
+    with pytest.raises(InputError, match=r"groundswell\[prophet\]"):
+        study({"X": markers(days=75)}, days=8, also=["prophet"])
