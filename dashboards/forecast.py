@@ -157,7 +157,7 @@ WITH {CHOSEN}, {HIGH}, actual AS (
   FROM causes_daily
   WHERE {SCOPE} AND 'cause/' || cause = ${{series:sqlstring}}
 ), expected AS (
-  SELECT target AS day, mean, lower, upper
+  SELECT target AS day, mean, lower, upper, lower_95, upper_95
   FROM forecasts JOIN chosen USING (origin)
   WHERE {SERIES}
 ), limits AS (
@@ -166,6 +166,8 @@ WITH {CHOSEN}, {HIGH}, actual AS (
 SELECT day::TIMESTAMP AS time,
   actual.prevalence AS "actual",
   expected.mean AS "forecast",
+  expected.lower_95 AS "95 % band, bottom",
+  expected.upper_95 AS "95 % band, top",
   expected.lower AS "80 % band, bottom",
   expected.upper AS "80 % band, top",
   limits.threshold AS "counts as high from",
@@ -373,8 +375,9 @@ def _forecast() -> panels.Panel:
         8,
         "Actual and forecast share of messages",
         "Daily share of messages, the forecast made at the end of the chosen day with "
-        "the band that should hold 80 % of the days, and the share from which a day "
-        "counted as high. Days of high prevalence, found in retrospect, are shaded.",
+        "the bands that should hold 80 and 95 % of the days, and the share from which "
+        "a day counted as high. Days of high prevalence, found in retrospect, are "
+        "shaded.",
         (0, 8, 24, 12),
         DuckDbQuery(FORECAST),
     )
@@ -388,25 +391,24 @@ def _forecast() -> panels.Panel:
             panels.setting("custom.lineWidth", 3),
         ],
     )
-    panel.override_by_name(
-        "80 % band, bottom",
-        [
+    for share, opacity in (("95 %", 10), ("80 %", 20)):
+        bottom, top = f"{share} band, bottom", f"{share} band, top"
+        edge = [
             panels.colour(panels.BLUE),
             panels.setting("custom.lineWidth", 0),
             panels.setting("custom.showPoints", "never"),
-            panels.setting("custom.hideFrom", unlisted),
-        ],
-    )
-    panel.override_by_name(
-        "80 % band, top",
-        [
-            panels.colour(panels.BLUE),
-            panels.setting("custom.lineWidth", 0),
-            panels.setting("custom.showPoints", "never"),
-            panels.setting("custom.fillBelowTo", "80 % band, bottom"),
-            panels.setting("custom.fillOpacity", 20),
-        ],
-    )
+        ]
+        panel.override_by_name(
+            bottom, [*edge, panels.setting("custom.hideFrom", unlisted)]
+        )
+        panel.override_by_name(
+            top,
+            [
+                *edge,
+                panels.setting("custom.fillBelowTo", bottom),
+                panels.setting("custom.fillOpacity", opacity),
+            ],
+        )
     panel.override_by_name(
         "counts as high from",
         [

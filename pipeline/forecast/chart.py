@@ -17,11 +17,12 @@ _LEFT, _RIGHT = 64, 940
 _TOP, _BOTTOM = 84, 330
 _CHANCE_TOP, _CHANCE_BOTTOM = 384, 448
 _MOST_MONTHS = 13
-_INK, _FAINT, _BLUE, _BAND, _HIGH, _RED, _GREY = (
+_INK, _FAINT, _BLUE, _BAND, _WIDE, _HIGH, _RED, _GREY = (
     "#222222",
     "#d8d8d8",
     "#1f5fa8",
     "#b9d2ec",
+    "#dce9f6",
     "#fbe3c4",
     "#b3261e",
     "#9a9a9a",
@@ -85,7 +86,9 @@ def _apart(forecasts: Sequence[Forecast]) -> list[list[Forecast]]:
 def _plane(series: Series, said: Sequence[Sequence[Forecast]]) -> _Plane:
     first, last = said[0][0].origin, said[-1][-1].target
     values = _shown(series, first)
-    edges = [edge for rows in said for row in rows for edge in (row.lower, row.upper)]
+    edges = [
+        edge for rows in said for row in rows for edge in (row.lower_95, row.upper_95)
+    ]
     everything = np.array([*values[np.isfinite(values)], *edges])
     low, high = float(everything.min()), float(everything.max())
     if 0 <= low < high / 2:
@@ -118,15 +121,16 @@ def _legend() -> Iterator[str]:
     line = f'<path d="M{_LEFT} 54h24" stroke="{_INK}" stroke-width="1.5"/>'
     yield line
     yield _text(_LEFT + 30, 58, "value")
-    yield f'<rect x="140" y="47" width="24" height="14" fill="{_BAND}"/>'
+    yield f'<rect x="140" y="44" width="24" height="20" fill="{_WIDE}"/>'
+    yield f'<rect x="140" y="49" width="24" height="10" fill="{_BAND}"/>'
     yield f'<path d="M140 54h24" stroke="{_BLUE}" stroke-width="1.5"/>'
-    yield _text(170, 58, "forecast of the days before, its 80 % interval")
-    yield f'<rect x="474" y="47" width="24" height="14" fill="{_HIGH}"/>'
-    yield _text(504, 58, "period of high prevalence")
-    yield f'<rect x="674" y="47" width="4" height="14" fill="{_RED}"/>'
-    yield _text(686, 58, "alarm")
-    yield f'<rect x="740" y="47" width="4" height="14" fill="{_GREY}"/>'
-    yield _text(752, 58, "no alarm")
+    yield _text(170, 58, "forecast of the days before, 80 and 95 % intervals")
+    yield f'<rect x="494" y="47" width="24" height="14" fill="{_HIGH}"/>'
+    yield _text(524, 58, "period of high prevalence")
+    yield f'<rect x="694" y="47" width="4" height="14" fill="{_RED}"/>'
+    yield _text(706, 58, "alarm")
+    yield f'<rect x="760" y="47" width="4" height="14" fill="{_GREY}"/>'
+    yield _text(772, 58, "no alarm")
 
 
 def _periods(found: Forecasts, plane: _Plane) -> Iterator[str]:
@@ -175,13 +179,26 @@ def _months(plane: _Plane) -> list[date]:
 
 def _bands(said: Sequence[Sequence[Forecast]], plane: _Plane) -> Iterator[str]:
     for rows in said:
-        upper = [_point(plane, row.target, row.upper) for row in rows]
-        lower = [_point(plane, row.target, row.lower) for row in rows]
-        around = " ".join([*upper, *reversed(lower)])
-        yield f'<polygon points="{around}" fill="{_BAND}" fill-opacity="0.8"/>'
+        wide = [(row.lower_95, row.upper_95) for row in rows]
+        yield _band(plane, rows, wide, _WIDE)
+        yield _band(plane, rows, [(row.lower, row.upper) for row in rows], _BAND)
     for rows in said:
         mean = " ".join(_point(plane, row.target, row.mean) for row in rows)
         yield _line(mean, _BLUE)
+
+
+def _band(
+    plane: _Plane,
+    rows: Sequence[Forecast],
+    ends: Sequence[tuple[float, float]],
+    colour: str,
+) -> str:
+    days = [row.target for row in rows]
+    pairs = list(zip(days, ends, strict=True))
+    upper = [_point(plane, day, above) for day, (_, above) in pairs]
+    lower = [_point(plane, day, below) for day, (below, _) in reversed(pairs)]
+    around = " ".join([*upper, *lower])
+    return f'<polygon points="{around}" fill="{colour}" fill-opacity="0.8"/>'
 
 
 def _values(series: Series, plane: _Plane) -> Iterator[str]:

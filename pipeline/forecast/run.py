@@ -11,14 +11,15 @@ import numpy as np
 from pipeline.forecast import combination
 from pipeline.forecast.alarms import Odds, base_rates, odds, verdicts
 from pipeline.forecast.backtest import (
+    SHARE,
     Choice,
     Track,
-    bands,
     choose,
     coverage,
     losses,
     mase,
     mean_change,
+    several_bands,
     skilled,
     track,
 )
@@ -27,6 +28,9 @@ from pipeline.forecast.kept import Kept
 from pipeline.forecast.periods import Span, spans
 from pipeline.forecast.rise import WEEK, rise_odds, rises
 from pipeline.forecast.series import Array, Series
+
+WIDE_SHARE = 0.95
+"""Of the days within the wide intervals."""
 
 PUBLISHED = "published"
 """The track record's row of what was published, whichever model it came from."""
@@ -37,7 +41,7 @@ Kind = Literal["level", "rise"]
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
-    """What was expected of one day at the end of another; interval of 80 %."""
+    """What was expected of one day at the end of another; intervals of 80 and 95 %."""
 
     scope: str
     task: str
@@ -47,6 +51,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     mean: float
     lower: float
     upper: float
+    lower_95: float
+    upper_95: float
     model: str
     skill: bool
 
@@ -135,6 +141,8 @@ class _Told:
     losses: Array
     lower: Array
     upper: Array
+    lower_95: Array
+    upper_95: Array
     verdicts: dict[str, Array]
 
 
@@ -276,7 +284,7 @@ def _tell(  # noqa: PLR0913 - a series, what is asked of it, and who is told
     last = said.values.size - 1
     origins = range(max(said.first, last - backtest_days), last + 1)
     loss = losses(said)
-    lower, upper = bands(said)
+    lower, upper = several_bands(said, [SHARE, WIDE_SHARE])
     level = odds(said, _kept(before, "chance"))
     rise = rise_odds(said, before.get("rise/bound"), before.get("rise/chance"))
     return _Told(
@@ -287,8 +295,11 @@ def _tell(  # noqa: PLR0913 - a series, what is asked of it, and who is told
         origins=origins,
         choices=[choose(said, loss, origin) for origin in origins],
         losses=loss,
-        lower=lower,
-        upper=upper,
+        lower=lower[0],
+        upper=upper[0],
+        # Each adapts by itself: the wide one may come out the narrower for a day.
+        lower_95=lower.min(axis=0),
+        upper_95=upper.max(axis=0),
         verdicts=_verdicts(said, level, rise, origins, _kept(before, "verdict")),
     )
 
@@ -324,6 +335,8 @@ def _forecasts(told: _Told, origin: int, choice: Choice) -> list[Forecast]:
             mean=float(told.track.paths[at][ahead]),
             lower=float(told.lower[at][ahead]),
             upper=float(told.upper[at][ahead]),
+            lower_95=float(told.lower_95[at][ahead]),
+            upper_95=float(told.upper_95[at][ahead]),
             model=told.track.names[choice.model],
             skill=choice.skill,
         )

@@ -9,7 +9,7 @@ import duckdb
 
 from pipeline.errors import WarehouseError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MEMORY = "512MB"
 THREADS = 2
 
@@ -110,6 +110,10 @@ def _create(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     version = connection.execute("SELECT version FROM schema_version").fetchall()[0][0]
     if version > SCHEMA_VERSION:
         raise WarehouseError(f"{path} is of a newer groundswell: upgrade groundswell")
+    with transaction(connection):
+        for newer in range(version + 1, SCHEMA_VERSION + 1):
+            connection.execute(script(f"migrate_{newer}.sql"))
+            connection.execute("UPDATE schema_version SET version = ?", [newer])
     _refresh(connection)
 
 

@@ -62,6 +62,8 @@ CREATE TABLE forecasts (
     mean DOUBLE NOT NULL,
     lower DOUBLE NOT NULL,
     upper DOUBLE NOT NULL,
+    lower_95 DOUBLE NOT NULL,
+    upper_95 DOUBLE NOT NULL,
     model VARCHAR NOT NULL,
     skill BOOLEAN NOT NULL
 );
@@ -238,6 +240,10 @@ COMMENT ON COLUMN forecasts.lower IS
     'Lower end of the 80 % interval.';
 COMMENT ON COLUMN forecasts.upper IS
     'Upper end of the 80 % interval.';
+COMMENT ON COLUMN forecasts.lower_95 IS
+    'Lower end of the 95 % interval.';
+COMMENT ON COLUMN forecasts.upper_95 IS
+    'Upper end of the 95 % interval.';
 COMMENT ON COLUMN forecasts.model IS
     'The method that made the forecast; see the table backtests.';
 COMMENT ON COLUMN forecasts.skill IS

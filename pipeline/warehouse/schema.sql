@@ -109,6 +109,8 @@ CREATE TABLE forecasts (
     mean DOUBLE NOT NULL,
     lower DOUBLE NOT NULL,
     upper DOUBLE NOT NULL,
+    lower_95 DOUBLE NOT NULL,
+    upper_95 DOUBLE NOT NULL,
     model VARCHAR NOT NULL,
     skill BOOLEAN NOT NULL
 );

@@ -47,7 +47,7 @@ def test_each_day_has_one_forecast_and_the_last_goes_beyond_the_end(
     picture: ET.Element,
 ) -> None:
     """Origins 0, 7, 14 and 21 days before the last day."""
-    assert len(list(picture.iter(f"{SVG}polygon"))) == 4
+    assert len(list(picture.iter(f"{SVG}polygon"))) == 2 * 4  # 80 and 95 %
     assert len(list(picture.iter(f"{SVG}polyline"))) == 4 + 1
     assert "2024-02-08 to 2024-03-07" in texts(picture)
 

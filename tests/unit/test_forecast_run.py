@@ -71,7 +71,7 @@ def test_a_first_crisis_after_a_calm_year_is_shown_as_unproven() -> None:
     messages = random.poisson(165, 300)
     shares = [0.04, 0.04, 0.25, 0.04, 0.04]
     expected = np.interp(np.arange(300), [0, 260, 270, 280, 300], shares)
-    marked = random.binomial(messages, expected)
+    marked = random.binomial(messages, expected).astype(float)
     told = found(Series("all", "", "x", START, messages.astype(float), marked))
     shown = [row for row in told.alarms if row.kind == "level" and row.alarm]
     assert shown
@@ -137,6 +137,12 @@ def test_the_record_has_a_row_for_what_was_published_and_one_a_model(
 def test_without_skill_a_naive_forecast_is_published(calm: Forecasts) -> None:
     assert not calm.forecasts[-1].skill
     assert calm.forecasts[-1].model in NAIVE
+
+
+def test_the_wide_interval_holds_the_narrow_one(calm: Forecasts) -> None:
+    for row in calm.forecasts:
+        assert row.lower_95 <= row.lower <= row.mean <= row.upper <= row.upper_95
+    assert any(row.lower_95 < row.lower for row in calm.forecasts)
 
 
 def test_the_same_series_gives_the_same_answer(calm: Forecasts) -> None:

@@ -10,7 +10,12 @@ import duckdb
 import pytest
 
 from pipeline.errors import WarehouseError
-from pipeline.warehouse.database import explained, open_warehouse, transaction
+from pipeline.warehouse.database import (
+    SCHEMA_VERSION,
+    explained,
+    open_warehouse,
+    transaction,
+)
 
 
 def test_it_is_made_with_its_folder_and_opened_again(tmp_path: Path) -> None:
@@ -18,7 +23,7 @@ def test_it_is_made_with_its_folder_and_opened_again(tmp_path: Path) -> None:
     for _ in range(2):
         with open_warehouse(path) as connection:
             rows = connection.execute("FROM schema_version").fetchall()
-            assert rows == [(1,)]
+            assert rows == [(SCHEMA_VERSION,)]
 
 
 def test_it_may_be_called_published(tmp_path: Path) -> None:
@@ -38,9 +43,37 @@ def test_memory_and_threads_are_bounded(tmp_path: Path) -> None:
 def test_a_newer_schema_asks_for_an_upgrade(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     with open_warehouse(path) as connection:
-        connection.execute("UPDATE schema_version SET version = 2")
+        connection.execute("UPDATE schema_version SET version = version + 1")
     with pytest.raises(WarehouseError, match="newer groundswell: upgrade groundswell"):
         open_warehouse(path)
+
+
+def columns(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, ...]]:
+    return connection.execute(
+        "SELECT table_name, column_name, data_type, is_nullable "
+        "FROM duckdb_columns() WHERE database_name = 'warehouse' "
+        "ORDER BY table_name, column_index"
+    ).fetchall()
+
+
+def test_a_warehouse_of_the_first_version_becomes_like_a_new_one(
+    tmp_path: Path,
+) -> None:
+    """Its counts stay; its forecasts are to be made anew."""
+    with open_warehouse(tmp_path / "new.duckdb") as connection:
+        expected = columns(connection)
+    path = tmp_path / "warehouse.duckdb"
+    with open_warehouse(path) as connection:
+        connection.execute("UPDATE schema_version SET version = 1")
+        connection.execute("ALTER TABLE forecasts DROP COLUMN lower_95")
+        connection.execute("ALTER TABLE forecasts DROP COLUMN upper_95")
+        connection.execute("INSERT INTO taggers VALUES ('lexicon 1')")
+        connection.execute("INSERT INTO forecast_inputs VALUES ('all', 't', 'l', 'd')")
+    for _ in range(2):
+        with open_warehouse(path) as connection:
+            assert columns(connection) == expected
+            assert connection.execute("FROM taggers").fetchall() == [("lexicon 1",)]
+            assert connection.execute("FROM forecast_inputs").fetchall() == []
 
 
 def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
