@@ -46,7 +46,7 @@ TIMES: dict[Tier, float] = {"full": 6, "balanced": 25, "fast": 60}
 """How many times as fast as the pipeline of transformers a tier is to be."""
 
 WARM = ["Thanks, this works", "I hate this, why is it broken again?"] * 20
-LAYERS, WIDTH, WIDE = 12, 384, 1536
+LAYERS, WIDTH, WIDE = 18, 384, 1536
 PEAK = 1024
 PEER_THREADS = 1
 SAMPLE = files("pipeline.jobs.demo_data") / "ubuntu_irc_sample.jsonl.gz"

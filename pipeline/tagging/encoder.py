@@ -4,6 +4,7 @@ Texts of as many tokens go through together, which costs less. As numbers are ro
 fixed scales and nothing is padded, a text becomes the same alone and in company.
 """
 
+import gzip
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
@@ -28,6 +29,9 @@ TOGETHER = 256
 
 MAX_WINDOWS = 8
 """Of a text are read; what comes after the first 1,500 tokens is seldom prose."""
+
+PACKED = ".onnx.gz"
+"""Weights of 7 bits take a quarter less room so, and a tenth of a second to unpack."""
 
 _HALF_CHARACTERS = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 _ONLY_ERRORS = 3
@@ -84,16 +88,16 @@ class Encoder:
     """Reads texts; see `Reading`. Threads may share it.
 
     Args:
-        folder: holds lower.onnx, on which others stand; upper.onnx, the layers; perhaps
-            shallow.onnx, a few layers instead of those; and tokenizer.json.
+        folder: holds lower.onnx.gz, on which others stand; upper.onnx.gz, the layers;
+            perhaps shallow.onnx.gz, a few layers instead of those; and tokenizer.json.
         threads: of one text's computation.
     """
 
     def __init__(self, folder: Path, threads: int) -> None:
-        self._lower, self._upper = (
-            _session(folder / name, threads) for name in ("lower.onnx", "upper.onnx")
+        lower, upper, shallow = (
+            folder / f"{name}{PACKED}" for name in ("lower", "upper", "shallow")
         )
-        shallow = folder / "shallow.onnx"
+        self._lower, self._upper = _session(lower, threads), _session(upper, threads)
         self._shallow = _session(shallow, threads) if shallow.exists() else None
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
@@ -167,8 +171,16 @@ def _session(path: Path, threads: int) -> ort.InferenceSession:
     options.log_severity_level = _ONLY_ERRORS
     options.enable_mem_pattern = False
     return ort.InferenceSession(
-        path, options, ["CPUExecutionProvider"], disabled_optimizers=[_SLOW_FUSION]
+        unpacked(path),
+        options,
+        ["CPUExecutionProvider"],
+        disabled_optimizers=[_SLOW_FUSION],
     )
+
+
+def unpacked(path: Path) -> bytes:
+    """A model as onnxruntime takes it."""
+    return gzip.decompress(path.read_bytes())
 
 
 def _words(encoding: Encoding, tokens: int) -> list[Word]:

@@ -1,7 +1,8 @@
 """Some layers of a BERT as an ONNX graph, without torch.
 
 The embeddings take `ids`, int32, texts x tokens; layers without them `below`, the
-embeddings' states. All give `states`, float32, texts x tokens x width.
+embeddings' states. All give `states`, float32, texts x tokens x width, or twice as wide
+where two encoders stand side by side.
 There is no mask: texts go through alone, or with others of as many tokens, which
 changes nothing in what they become.
 """
@@ -148,49 +149,75 @@ class _Graph:
         return self.node("LayerNormalization", inputs, name, epsilon=self._epsilon)
 
 
+class Stack(NamedTuple):
+    """Layers by the names that transformers gives a BertModel's; see `build`."""
+
+    shape: Shape
+    weights: Mapping[str, Array]
+
+
 def build(
-    shape: Shape,
-    weights: Mapping[str, Array],
+    stack: Stack,
     parts: Parts,
     ranges: Mapping[str, Range] | None = None,
+    second: Stack | None = None,
 ) -> ModelProto:
     """The embeddings, the layers, or both.
 
     Args:
-        shape: of the encoder.
-        weights: by the names that transformers gives a BertModel's; no pooler. With
-            `turn`, a linear map comes before the layers.
+        stack: an encoder without a pooler. With `turn`, a linear map comes before the
+            layers.
         parts: those wanted.
         ranges: by the name of a product where the numbers lie that enter it. Products
             are then of bytes; without, all is in single precision.
+        second: other layers on the same embeddings, whose states are set beside.
     """
-    graph = _Graph(shape.epsilon, ranges)
-    encoder = {name: value.astype(np.float32) for name, value in weights.items()}
-    hidden = BELOW if parts == "layers" else _embedded(graph, encoder)
-    if parts != "embeddings" and "turn.weight" in encoder:
-        turn = encoder["turn.weight"], encoder["turn.bias"]
-        hidden = graph.linear(hidden, "turn", *turn)
-    for number in range(0 if parts == "embeddings" else shape.layers):
-        prefix = f"encoder.layer.{number}."
-        layer = {
-            name.removeprefix(prefix): value
-            for name, value in encoder.items()
-            if name.startswith(prefix)
-        }
-        hidden = _layer(graph, f"layer{number}", layer, hidden, shape.heads)
-    graph.node("Identity", [hidden], STATES)
-    width = len(encoder["embeddings.LayerNorm.weight"])
+    graph = _Graph(stack.shape.epsilon, ranges)
+    embeddings = _single(stack.weights)
+    width = len(embeddings["embeddings.LayerNorm.weight"])
+    states = BELOW if parts == "layers" else _embedded(graph, embeddings)
+    wide = width
+    if parts != "embeddings":
+        below = states
+        states = _stacked(graph, "", stack, below)
+        if second is not None:
+            other = _stacked(graph, "second.", second, below)
+            states = graph.node("Concat", [states, other], "both", axis=2)
+            wide += width
+    graph.node("Identity", [states], STATES)
     made = helper.make_graph(
         graph.nodes,
         "encoder",
         [_states(BELOW, width) if parts == "layers" else _IDS],
-        [_states(STATES, width)],
+        [_states(STATES, wide)],
         graph.weights,
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
     return helper.make_model(
         made, opset_imports=opsets, ir_version=_IR, producer_name="groundswell"
     )
+
+
+def _single(weights: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: value.astype(np.float32) for name, value in weights.items()}
+
+
+def _stacked(graph: _Graph, name: str, stack: Stack, below: str) -> str:
+    """What all layers make of embeddings."""
+    encoder, hidden = _single(stack.weights), below
+    if "turn.weight" in encoder:
+        turn = encoder["turn.weight"], encoder["turn.bias"]
+        hidden = graph.linear(hidden, f"{name}turn", *turn)
+    for number in range(stack.shape.layers):
+        prefix = f"encoder.layer.{number}."
+        layer = {
+            key.removeprefix(prefix): value
+            for key, value in encoder.items()
+            if key.startswith(prefix)
+        }
+        heads = stack.shape.heads
+        hidden = _layer(graph, f"{name}layer{number}", layer, hidden, heads)
+    return hidden
 
 
 def products(model: ModelProto) -> dict[str, str]:

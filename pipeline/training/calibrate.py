@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
+from scipy.special import expit
 from tqdm import tqdm
 
 from pipeline.tagging import corpora
@@ -35,7 +37,9 @@ SEED = 100
 
 FOLDS = 5
 CAUTION = 50
-"""Texts with a label that a threshold other than .5 must outweigh."""
+"""Texts with a label that a threshold other than the usual one must outweigh."""
+
+USUAL = 0.5
 
 CALM = -3.0
 """Bias of stress where nobody labelled it: one message in twenty, not half of them."""
@@ -51,7 +55,8 @@ class Judged(NamedTuple):
     """What an encoder and people say of the same texts, for labels of one task.
 
     `heads` are those whose mean counts; `logits` and `truth` are texts x labels. Labels
-    share one scale where texts are few (`pooled`).
+    share one scale where texts are few (`pooled`). Each has its own threshold where
+    each one's F1 counts alike (`macro`), not that of all together.
     """
 
     platform: str
@@ -61,6 +66,7 @@ class Judged(NamedTuple):
     logits: Floats
     truth: Bools
     pooled: bool
+    macro: bool
 
 
 class Figures(NamedTuple):
@@ -112,8 +118,11 @@ class Judge:
         means = [said[:, self._outputs.of(heads, n)].mean(axis=1) for n in labels]
         truth = np.array([[n in given for n in labels] for given in corpus.labels])
         pooled = corpus.task != _FINE
+        macro = not {_ON_GITHUB, _ON_STACK_OVERFLOW} & set(heads)
         logits = np.stack(means, axis=1)
-        return Judged(platform, corpus.task, labels, heads, logits, truth, pooled)
+        return Judged(
+            platform, corpus.task, labels, heads, logits, truth, pooled, macro
+        )
 
 
 def held_out(corpora_in_order: Sequence[Corpus]) -> list[list[int]]:
@@ -165,23 +174,38 @@ def _disgust(reddit: Corpus) -> Corpus:
     )
 
 
-def fit(logits: Floats, truth: Bools, usual: float = 0.5) -> Scale:
-    """A scale whose threshold is the usual one unless many texts speak against it."""
+def fit(logits: Floats, truth: Bools) -> Scale:
+    """A scale whose threshold is .5 unless many texts speak against it."""
     scale = fit_scale(logits.ravel(), truth.ravel())
     texts = int(truth.sum())
-    threshold = (texts * scale.threshold + CAUTION * usual) / (texts + CAUTION)
+    threshold = (texts * scale.threshold + CAUTION * USUAL) / (texts + CAUTION)
     return Scale(scale.slope, scale.bias, round(threshold, 3))
+
+
+def best_threshold(likely: Floats) -> float:
+    """The threshold of the best F1 to be expected of probabilities that are true.
+
+    After Lipton, Elkan and Naryanaswamy (ECML PKDD, 2014). It asks what is probable,
+    not what happened to be labelled, and so is steady for rare labels, too.
+    """
+    falling = np.sort(likely)[::-1]
+    found = np.cumsum(falling)
+    f1 = 2 * found / (np.arange(1, len(falling) + 1) + found[-1])
+    return round(float(falling[int(np.argmax(f1))]), 3)
 
 
 def fit_labels(judged: Judged, rows: Bools) -> list[Scale]:
     """Of each label its scale, fitted on some of the texts."""
     logits, truth = judged.logits[rows], judged.truth[rows]
     together = fit(logits, truth)
-    columns = range(len(judged.labels))
-    if judged.pooled:
-        return [together for _ in columns]
-    usual = together.threshold
-    return [fit(logits[:, n], truth[:, n], usual) for n in columns]
+    if not judged.macro:
+        return [together] * len(judged.labels)
+    scales = []
+    for said, true in zip(logits.T, truth.T, strict=True):
+        scale = together if judged.pooled else fit(said, true)
+        likely = expit(scale.slope * said + scale.bias)
+        scales.append(structs.replace(scale, threshold=best_threshold(likely)))
+    return scales
 
 
 def cross_validate(judged: Judged) -> Figures:

@@ -373,6 +373,7 @@ def main() -> int:
     directions, origin = find_directions()
     table = Table.of(studied, directions, origin)
     weights = fit(table, _scale(table), np.arange(len(studied)))
+    given.output.mkdir(parents=True, exist_ok=True)
     SpanModel(directions, origin, weights).save(given.output / SHIPPED.name)
     foretold = cross_validate(studied, table)
     sys.stdout.write(report(comments, foretold))

@@ -2,13 +2,15 @@
 
 FOLDER holds a fine-tuned BERT (model.safetensors and config.json of a transformers
 BertModel), its linear heads (heads.safetensors, heads.json) and its tokenizer.json;
-perhaps shallow.safetensors of `pipeline.training.shallow`, too.
-OUTPUT gets lower.onnx, the embeddings, upper.onnx, the layers, and shallow.onnx, those
-that foretell what the others say, all int8; emotions.npz, the heads; heads.json and
-tokenizer.json. The same FOLDER gives the same files, byte for byte.
+perhaps second.safetensors of `pipeline.training.second` and shallow.safetensors of
+`pipeline.training.shallow`, too. OUTPUT gets the embeddings, lower.onnx.gz; the layers,
+upper.onnx.gz; and those that foretell what the others say, shallow.onnx.gz, all int8;
+emotions.npz, the heads; heads.json and tokenizer.json. The same FOLDER gives the same
+files, byte for byte.
 """
 
 import argparse
+import gzip
 import json
 import shutil
 import sys
@@ -20,10 +22,14 @@ import onnx
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from pipeline.training.bert_graph import Array, Shape, build, products
+from pipeline.tagging.encoder import PACKED
+from pipeline.training.bert_graph import Array, Shape, Stack, build, products
 from pipeline.training.rounding import Range, ranges
 
-SHALLOW = "shallow.safetensors"
+SHALLOW, SECOND = "shallow.safetensors", "second.safetensors"
+SHARE = 0.55
+"""What the first of two encoders counts."""
+
 _EMBEDDINGS, _LAYER = "embeddings.", "encoder.layer."
 
 
@@ -33,47 +39,67 @@ def export(folder: Path, output: Path, *, int8: bool = True) -> list[Path]:
     models = []
     for name, model in _models(folder, int8=int8):
         onnx.checker.check_model(model)
-        models.append(output / name)
-        onnx.save_model(model, models[-1])
-    heads = load_file(folder / "heads.safetensors")
-    np.savez(output / "emotions.npz", weight=heads["weight"], bias=heads["bias"])
+        models.append(output / f"{name}{PACKED}")
+        models[-1].write_bytes(packed(model))
+    weight, bias = _heads(folder)
+    np.savez(output / "emotions.npz", weight=weight, bias=bias)
     for name in ("tokenizer.json", "heads.json"):
         shutil.copyfile(folder / name, output / name)
     return models
 
 
+def packed(model: onnx.ModelProto) -> bytes:
+    """A model as `pipeline.tagging.encoder` reads it."""
+    return gzip.compress(model.SerializeToString(deterministic=True), mtime=0)
+
+
 def _models(folder: Path, *, int8: bool) -> Iterator[tuple[str, onnx.ModelProto]]:
     """The parts of the encoder."""
-    weights = load_file(folder / "model.safetensors")
-    shape = _shape(folder, weights)
-    found = _ranges(folder, shape, weights) if int8 else None
-    yield "lower.onnx", build(shape, weights, "embeddings", found)
-    yield "upper.onnx", build(shape, weights, "layers", found)
+    stack, second = _stack(folder, load_file(folder / "model.safetensors")), None
+    if (folder / SECOND).is_file():
+        second = _stack(folder, load_file(folder / SECOND))
+    found = _ranges(folder, stack, second) if int8 else None
+    yield "lower", build(stack, "embeddings", found)
+    yield "upper", build(stack, "layers", found, second)
     if (folder / SHALLOW).is_file():
-        embeddings = {k: w for k, w in weights.items() if k.startswith(_EMBEDDINGS)}
-        weights = embeddings | load_file(folder / SHALLOW)
-        shape = _shape(folder, weights)
-        found = _ranges(folder, shape, weights) if int8 else None
-        yield "shallow.onnx", build(shape, weights, "layers", found)
+        layers = load_file(folder / SHALLOW)
+        few = _stack(folder, {**_embeddings(stack.weights), **layers})
+        found = _ranges(folder, few, None) if int8 else None
+        yield "shallow", build(few, "layers", found)
 
 
-def _shape(folder: Path, weights: Mapping[str, Array]) -> Shape:
+def _heads(folder: Path) -> tuple[Array, Array]:
+    """Of one encoder, or of two side by side: then what both say counts."""
+    heads = load_file(folder / "heads.safetensors")
+    weight, bias = heads["weight"], heads["bias"]
+    if (folder / SECOND).is_file():
+        other = load_file(folder / SECOND)
+        parts = SHARE * weight, (1 - SHARE) * other["heads.weight"]
+        weight = np.concatenate(parts, axis=1)
+        bias = SHARE * bias + (1 - SHARE) * other["heads.bias"]
+    return weight, bias
+
+
+def _embeddings(weights: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: w for name, w in weights.items() if name.startswith(_EMBEDDINGS)}
+
+
+def _stack(folder: Path, weights: Mapping[str, Array]) -> Stack:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     layers = {
         name.removeprefix(_LAYER).partition(".")[0]
         for name in weights
         if name.startswith(_LAYER)
     }
-    return Shape(len(layers), config["num_attention_heads"], config["layer_norm_eps"])
+    heads, epsilon = config["num_attention_heads"], config["layer_norm_eps"]
+    return Stack(Shape(len(layers), heads, epsilon), weights)
 
 
-def _ranges(
-    folder: Path, shape: Shape, weights: Mapping[str, Array]
-) -> dict[str, Range]:
+def _ranges(folder: Path, stack: Stack, second: Stack | None) -> dict[str, Range]:
     """Where numbers lie that enter the products."""
     frame = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("").ids
-    vocabulary = len(weights["embeddings.word_embeddings.weight"])
-    whole = build(shape, weights, "both")
+    vocabulary = len(stack.weights["embeddings.word_embeddings.weight"])
+    whole = build(stack, "both", second=second)
     return ranges(whole, products(whole), vocabulary, frame)
 
 

@@ -49,7 +49,7 @@ CHAT_MESSAGES = 2_000
 """Of each chat, that stand for what carries none of the labels."""
 
 CHAT_WEIGHT = 0.3
-HELD = 0.3
+HELD = 10.0
 BETTER = 0.05
 """By how much of F1 a head must beat the lexicon to take its place."""
 

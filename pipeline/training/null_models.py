@@ -42,13 +42,20 @@ from pipeline.evaluation.faithfulness import (
 from pipeline.evaluation.report import render_evidence
 from pipeline.records import Mark
 from pipeline.tagging import corpora
-from pipeline.tagging.encoder import SHIPPED, Encoder, shipped_encoder
+from pipeline.tagging.encoder import (
+    PACKED,
+    SHIPPED,
+    Encoder,
+    shipped_encoder,
+    unpacked,
+)
 from pipeline.tagging.encoder_tagger import loudest_words
 from pipeline.tagging.fit_lexicon import fit_scale
 from pipeline.tagging.heads import Heads, load_heads
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
 from pipeline.training.calibrate import held_out, part
+from pipeline.training.export import packed
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -125,14 +132,14 @@ def random_heads(heads: Heads, random: np.random.Generator) -> Heads:
 def shuffle_encoder(folder: Path, output: Path, random: np.random.Generator) -> Encoder:
     """An encoder like the one in `folder`, the numbers of each matrix shuffled."""
     shutil.copyfile(folder / "tokenizer.json", output / "tokenizer.json")
-    for path in sorted(folder.glob("*.onnx")):
-        model = onnx.load(path)
+    for path in sorted(folder.glob(f"*{PACKED}")):
+        model = onnx.load_from_string(unpacked(path))
         for tensor in model.graph.initializer:
             if len(tensor.dims) == _MATRIX:
                 values = numpy_helper.to_array(tensor).copy()
                 random.shuffle(values.reshape(-1))
                 tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-        onnx.save_model(model, output / path.name)
+        (output / path.name).write_bytes(packed(model))
     return Encoder(output, threads=1)
 
 

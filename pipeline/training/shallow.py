@@ -15,17 +15,13 @@ No text is shown that `pipeline.training.cascade` judges its steps on.
 
 import argparse
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, layer_norm
-from transformers import BertConfig, BertModel
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.tagging.cascade import DECISIVE
 from pipeline.tagging.encoder import Floats
@@ -38,8 +34,8 @@ from pipeline.training.batches import (
     load_tokenizer,
     tokenise,
 )
+from pipeline.training.borrowed import Bert, Borrowed, fit_linear, tensors, turn
 from pipeline.training.export import SHALLOW
-from pipeline.training.files import write_whole
 from pipeline.training.finetune import Plan, Training, plan_steps, take_steps
 from pipeline.training.imitated import SEED, read_texts, read_whole
 
@@ -61,9 +57,6 @@ _FIRST = 4_000
 _RIDGE = 100.0
 _DECAY = 0.01
 _STEEPEST = 1.0
-_EPSILON = 1e-6
-_NOWHERE = -1e9
-"""Added to the attention to what is no token."""
 
 
 class Lessons(NamedTuple):
@@ -118,75 +111,26 @@ def read_verdicts(model: Path) -> Verdicts:
     )
 
 
-class Shallow(nn.Module):
-    """A few layers on a linear map (`turn`) of another encoder's embeddings.
-
-    `foretell` makes the whole encoder's pooled state of theirs.
+class Shallow(Borrowed):
+    """A few layers, of which `foretell` makes the whole encoder's pooled state.
 
     Args:
         embeddings: of the whole encoder; they are not trained.
         encoder: the layers.
+        width: of their states.
+        foretold: width of the whole encoder's.
     """
 
-    def __init__(self, embeddings: nn.Module, encoder: nn.Module, width: int) -> None:
-        super().__init__()
-        self.embeddings, self.encoder = embeddings.requires_grad_(False), encoder
-        self.turn = nn.Linear(width, width)
-        self.foretell = nn.Linear(width, width)
-
-    def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """The mean of the last layer's states, texts x width."""
-        with torch.autocast("cpu", torch.bfloat16):
-            ahead = (1.0 - mask[:, None, None, :].float()) * _NOWHERE
-            below = self.turn(self.embeddings(input_ids=ids))
-            states = self.encoder(below, attention_mask=ahead)[0].float()
-        kept = mask.unsqueeze(-1).float()
-        pooled: Tensor = (states * kept).sum(dim=1) / kept.sum(dim=1)
-        return pooled
+    def __init__(
+        self, embeddings: nn.Module, encoder: nn.Module, width: int, foretold: int
+    ) -> None:
+        super().__init__(embeddings, encoder, width)
+        self.foretell = nn.Linear(width, foretold)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """The whole encoder's pooled states, as far as they are foretold."""
         state: Tensor = self.foretell(self.pooled(ids, mask))
         return state
-
-
-@dataclass(frozen=True)
-class Bert:
-    """A BERT's shape and weights, without dropout."""
-
-    config: BertConfig
-    weights: dict[str, Tensor]
-
-    @classmethod
-    def load(cls, folder: Path, most_layers: int) -> "Bert":
-        """The one in a folder, or its first layers."""
-        config = BertConfig.from_pretrained(folder)
-        config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
-        config.num_hidden_layers = min(config.num_hidden_layers, most_layers)
-        weights = load_file(folder / "model.safetensors")
-        return cls(config, {name: weight.float() for name, weight in weights.items()})
-
-    def model(self) -> BertModel:
-        """As transformers has it."""
-        model = BertModel(self.config, add_pooling_layer=False)
-        held = model.state_dict()
-        model.load_state_dict({name: self.weights[name] for name in held})
-        return model
-
-    def embedded(self, tokens: Tokens) -> Tensor:
-        """Every token's embedding where it stands, tokens x width."""
-        places = np.concatenate([np.arange(length) for length in tokens.lengths])
-        names = ("word", "position", "token_type")
-        numbers = (tokens.flat.astype(np.int64), places, np.zeros_like(places))
-        parts = [
-            self.weights[f"embeddings.{name}_embeddings.weight"][torch.from_numpy(each)]
-            for name, each in zip(names, numbers, strict=True)
-        ]
-        norm = [self.weights[f"embeddings.LayerNorm.{n}"] for n in ("weight", "bias")]
-        states = torch.stack(parts).sum(dim=0)
-        weight, bias = norm
-        epsilon = self.config.layer_norm_eps
-        return layer_norm(states, states.shape[-1:], weight, bias, epsilon)
 
 
 def begin(whole: Bert, start: Bert, tokens: Tokens, wanted: Floats) -> Shallow:
@@ -199,30 +143,16 @@ def begin(whole: Bert, start: Bert, tokens: Tokens, wanted: Floats) -> Shallow:
         wanted: what the whole encoder makes of them, texts x width.
     """
     width = int(whole.config.hidden_size)
-    network = Shallow(whole.model().embeddings, start.model().encoder, width)
-    _set(network.turn, whole.embedded(tokens), start.embedded(tokens), 1.0)
+    layers = start.model().encoder
+    network = Shallow(whole.model().embeddings, layers, width, wanted.shape[1])
+    turn(network, whole, start, tokens)
     network.eval()
     pooled = torch.zeros(len(wanted), width)
     with torch.no_grad():
         for batch in in_order(tokens.lengths, np.arange(len(wanted))):
-            pooled[batch] = network.pooled(*_tensors(tokens, batch))
-    _set(network.foretell, pooled, torch.from_numpy(wanted), _RIDGE)
+            pooled[batch] = network.pooled(*tensors(tokens, batch))
+    fit_linear(network.foretell, pooled, torch.from_numpy(wanted), _RIDGE)
     return network
-
-
-def _set(linear: nn.Linear, given: Tensor, wanted: Tensor, ridge: float) -> None:
-    """A map's weights by ridge regression."""
-    scale, mean = given.std(dim=0) + _EPSILON, given.mean(dim=0)
-    inputs, middle = (given - mean) / scale, wanted.mean(dim=0)
-    square = inputs.T @ inputs + ridge * torch.eye(inputs.shape[1])
-    found = torch.linalg.solve(square, inputs.T @ (wanted - middle)) / scale[:, None]
-    with torch.no_grad():
-        linear.weight.copy_(found.T)
-        linear.bias.copy_(middle - mean @ found)
-
-
-def _tensors(tokens: Tokens, batch: Ints) -> Iterator[Tensor]:
-    return (torch.from_numpy(each) for each in tokens.batch(batch))
 
 
 def train(
@@ -244,7 +174,7 @@ def train(
     def learn(step: list[Ints]) -> float:
         (batch,) = step
         optimiser.zero_grad()
-        said = network(*_tensors(lessons.tokens, batch))
+        said = network(*tensors(lessons.tokens, batch))
         wanted = torch.from_numpy(lessons.wanted[batch])
         loss = verdicts.loss(said, wanted) / len(batch)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -255,12 +185,7 @@ def train(
     plan = Plan(1, RATE, TOKENS)
     steps = plan_steps(lessons.tokens.lengths, lessons.rows, plan, training.seed)
     checkpoint = take_steps(training, trained, optimiser, steps, learn)
-    kept = {
-        f"{name}.{key}": weight.contiguous()
-        for name in ("turn", "encoder")
-        for key, weight in getattr(network, name).state_dict().items()
-    }
-    write_whole(training.folder / SHALLOW, save(kept))
+    network.write(training.folder / SHALLOW, {})
     checkpoint.remove()
 
 

@@ -12,10 +12,11 @@ from safetensors.numpy import save_file
 from scipy.special import erf
 from tiny_training import write_tokenizer
 
+from pipeline.tagging.encoder import unpacked
 from pipeline.tagging.heads import load_outputs
 from pipeline.training import export as exporting
-from pipeline.training.bert_graph import Parts, Shape, build
-from pipeline.training.export import SHALLOW, export
+from pipeline.training.bert_graph import Parts, Shape, Stack, build
+from pipeline.training.export import SECOND, SHALLOW, SHARE, export
 
 Weights = dict[str, Any]
 WORDS, PLACES, WIDTH, WIDE, HEADS, OUTPUTS = 50, 32, 16, 32, 4, 5
@@ -100,7 +101,8 @@ def run(models: Sequence[Path | bytes], ids: Any = IDS) -> Any:
     """What the last of several models says, each reading what the one before said."""
     given, states = "ids", ids
     for model in models:
-        session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+        held = unpacked(model) if isinstance(model, Path) else model
+        session = ort.InferenceSession(held, providers=["CPUExecutionProvider"])
         (states,) = session.run(None, {given: states})
         given = "below"
     return states
@@ -109,7 +111,7 @@ def run(models: Sequence[Path | bytes], ids: Any = IDS) -> Any:
 @pytest.mark.parametrize("parts", [["both"], ["embeddings", "layers"]])
 def test_the_layers_compute_a_bert_whole_or_cut(parts: list[Parts]) -> None:
     weights, _ = random_weights()
-    graphs = [build(SHAPE, weights, part) for part in parts]
+    graphs = [build(Stack(SHAPE, weights), part) for part in parts]
     states = run([graph.SerializeToString() for graph in graphs])
     for row, ids in enumerate(IDS.tolist()):
         assert states[row] == pytest.approx(by_the_book(weights, ids), abs=1e-4)
@@ -162,16 +164,49 @@ def test_the_heads_stay_what_they_are(trained: Path, tmp_path: Path) -> None:
     assert kept.bias == pytest.approx(heads["bias"])
 
 
+def one_layer(weights: Weights) -> Weights:
+    """The first layer, on a map of the embeddings."""
+    few = {name: weight for name, weight in weights.items() if "layer.0." in name}
+    dense = "encoder.layer.1.attention.output.dense"
+    return few | {f"turn.{k}": weights[f"{dense}.{k}"] for k in ("weight", "bias")}
+
+
+def test_a_second_encoder_stands_beside_the_first_and_both_are_heard(
+    trained: Path, tmp_path: Path
+) -> None:
+    weights, heads = random_weights()
+    second = one_layer(weights)
+    other = {f"heads.{name}": weight[::-1].copy() for name, weight in heads.items()}
+    save_file(second | other, trained / SECOND)
+    states = run(export(trained, tmp_path / "out", int8=False))
+    embeddings = {name: w for name, w in weights.items() if "embeddings" in name}
+    kept = load_outputs(tmp_path / "out" / "emotions.npz")
+    for row, ids in enumerate(IDS.tolist()):
+        first = by_the_book(weights, ids)
+        beside = by_the_book(embeddings | second, ids)
+        both = np.concatenate([first, beside], axis=1)
+        assert states[row] == pytest.approx(both, abs=1e-2)
+        said, also = (
+            (state @ by["weight"].T + by["bias"]).mean(axis=0)
+            for state, by in (
+                (first, heads),
+                (beside, {name: weight[::-1] for name, weight in heads.items()}),
+            )
+        )
+        logits = kept.logits(both.mean(axis=0).astype(np.float32))
+        assert logits == pytest.approx(SHARE * said + (1 - SHARE) * also, abs=1e-2)
+    small = run(export(trained, tmp_path / "small"))
+    assert np.corrcoef(small.ravel(), states.ravel())[0, 1] > 0.98
+
+
 def test_few_layers_stand_on_the_same_embeddings_through_a_map(
     trained: Path, tmp_path: Path
 ) -> None:
     weights, _ = random_weights()
-    few = {name: weight for name, weight in weights.items() if "layer.0." in name}
-    few["turn.weight"] = weights["encoder.layer.1.attention.output.dense.weight"]
-    few["turn.bias"] = weights["encoder.layer.1.attention.output.dense.bias"]
+    few = one_layer(weights)
     save_file(few, trained / SHALLOW)
     lower, upper, shallow = export(trained, tmp_path / "out", int8=False)
-    assert [upper.name, shallow.name] == ["upper.onnx", "shallow.onnx"]
+    assert [upper.name, shallow.name] == ["upper.onnx.gz", "shallow.onnx.gz"]
     few |= {name: w for name, w in weights.items() if "embeddings" in name}
     states = run([lower, shallow])
     for row, ids in enumerate(IDS.tolist()):
@@ -190,7 +225,7 @@ def test_the_command_names_the_files_and_their_sizes(
     output = tmp_path / "out"
     monkeypatch.setattr("sys.argv", ["export", str(trained), str(output)])
     assert exporting.main() == 0
-    assert capsys.readouterr().out.startswith(f"{output / 'lower.onnx'}: ")
-    models = {"lower.onnx", "upper.onnx", "emotions.npz"}
+    assert capsys.readouterr().out.startswith(f"{output / 'lower.onnx.gz'}: ")
+    models = {"lower.onnx.gz", "upper.onnx.gz", "emotions.npz"}
     names = {path.name for path in output.iterdir()}
     assert names == models | {"tokenizer.json", "heads.json"}

@@ -5,11 +5,13 @@ import pytest
 
 from pipeline.tagging.corpora import Corpus
 from pipeline.tagging.encoder import SHIPPED
+from pipeline.tagging.fit_lexicon import rates
 from pipeline.tagging.heads import load_scales
 from pipeline.training import calibrate
 from pipeline.training.calibrate import (
     CAUTION,
     Judged,
+    best_threshold,
     cross_validate,
     fit,
     fit_labels,
@@ -21,23 +23,40 @@ SCALES = "emotions.toml"
 EMOTIONS = ("Anger", "Love", "Fear", "Joy", "Sadness", "Surprise")
 
 
-def judged(count: int, *, pooled: bool) -> Judged:
+def judged(count: int, *, pooled: bool, macro: bool = True) -> Judged:
     logits = RANDOM.normal(0.0, 2.0, (count, 2))
     truth = RANDOM.random((count, 2)) < 1 / (1 + np.exp(-logits - [0.0, -2.0]))
-    return Judged("any", "t", ["a", "b"], ["head"], logits, truth, pooled)
+    return Judged("any", "t", ["a", "b"], ["head"], logits, truth, pooled, macro)
 
 
 def test_few_texts_hardly_move_a_threshold() -> None:
     logits, truth = RANDOM.normal(0.0, 2.0, 40), np.arange(40) < 8
     assert fit(logits, truth).threshold == pytest.approx(0.5, abs=0.05)
     assert CAUTION > 0
-    assert fit(logits, truth, 0.3).threshold == pytest.approx(0.3, abs=0.05)
+
+
+def test_where_all_labels_count_together_they_share_a_threshold_too() -> None:
+    everything = np.ones(5_000, dtype=bool)
+    one, other = fit_labels(judged(5_000, pooled=True, macro=False), everything)
+    assert one == other
+    one, other = fit_labels(judged(5_000, pooled=True), everything)
+    assert (one.slope, one.bias) == (other.slope, other.bias)
+    assert one.threshold != other.threshold
+
+
+def test_the_best_threshold_is_half_of_the_best_f1() -> None:
+    likely = RANDOM.beta(0.3, 3.0, 50_000)
+    threshold = best_threshold(likely)
+    truth = RANDOM.random(len(likely)) < likely
+    f1 = [rates(likely >= t, truth)[0] for t in np.linspace(0.05, 0.95, 91)]
+    assert threshold == pytest.approx(max(f1) / 2, abs=0.02)
+    assert rates(likely >= threshold, truth)[0] == pytest.approx(max(f1), abs=0.01)
 
 
 def test_pooled_labels_share_a_scale_and_others_have_their_own() -> None:
     everything = np.ones(5_000, dtype=bool)
     one, other = fit_labels(judged(5_000, pooled=True), everything)
-    assert one == other
+    assert one.bias == other.bias
     one, other = fit_labels(judged(5_000, pooled=False), everything)
     assert one.bias == pytest.approx(0.0, abs=0.3)
     assert other.bias == pytest.approx(-2.0, abs=0.4)

@@ -126,8 +126,9 @@ def test_a_few_layers_read_the_same_words() -> None:
     begun = encoder.begin(["Why is this so slow?"])
     few, whole = (part(begun)[0].reading for part in (encoder.skim, encoder.finish))
     assert few.words == whole.words
-    assert few.states.shape == whole.states.shape
-    assert np.abs(few.states - whole.states).max() > 0.1
+    assert len(few.states) == len(whole.states)
+    width = few.states.shape[1]
+    assert np.abs(few.states - whole.states[:, :width]).max() > 0.1
 
 
 def test_a_text_is_the_same_alone_and_in_company() -> None:

@@ -5,16 +5,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.evaluation.faithfulness import Pointed, pointed
-from pipeline.tagging.encoder import Reading, Word
+from pipeline.tagging.encoder import Reading, Word, unpacked
 from pipeline.tagging.heads import Heads
 from pipeline.tagging.tagger import TextToTag
 from pipeline.training import null_models
+from pipeline.training.export import packed
 from pipeline.training.null_models import (
     HeadsTagger,
     Texts,
@@ -164,17 +164,15 @@ def test_the_matrices_of_a_shuffled_encoder_hold_the_same_numbers(
     whole.mkdir()
     other.mkdir()
     opset = [helper.make_opsetid("", 17)]
-    onnx.save_model(
-        helper.make_model(graph, opset_imports=opset, ir_version=8),
-        whole / "lower.onnx",
-    )
+    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    (whole / "lower.onnx.gz").write_bytes(packed(model))
     (whole / "tokenizer.json").write_text("{}")
     monkeypatch.setattr(
         null_models, "Encoder", lambda folder, **_: SimpleNamespace(folder=folder)
     )
     shuffle_encoder(whole, other, random)
     assert (other / "tokenizer.json").exists()
-    session = ort.InferenceSession(other / "lower.onnx")
+    session = ort.InferenceSession(unpacked(other / "lower.onnx.gz"))
     rows = [session.run(None, {"ids": row[None]})[0][0] - bias for row in np.eye(3)]
     assert not np.allclose(rows, weight)
     assert np.sort(np.ravel(rows)) == pytest.approx(np.sort(weight.ravel()))

@@ -85,7 +85,11 @@ def test_what_is_learned_is_what_the_whole_encoder_says(
     assert {name.split(".")[2] for name in held if "layer." in name} == {"0"}
     (folders["whole"] / SHALLOW).write_bytes((tmp_path / "out" / SHALLOW).read_bytes())
     parts = export(folders["whole"], tmp_path / "with")
-    assert [part.name for part in parts] == ["lower.onnx", "upper.onnx", "shallow.onnx"]
+    assert [part.name for part in parts] == [
+        "lower.onnx.gz",
+        "upper.onnx.gz",
+        "shallow.onnx.gz",
+    ]
 
 
 def test_no_text_is_learned_from_that_steps_are_judged_on(
