@@ -81,6 +81,7 @@ class Read(NamedTuple):
             logits=_mean(self.said, names, [self.task], self.labels),
             truth=self.truth,
             pooled=task != "fine-emotion",
+            macro=task == _FINE or self.task == _BRIGHTER,
         )
 
 
@@ -169,13 +170,18 @@ def _anywhere(reads: list[Read], names: OutputNames) -> Iterator[Judged]:
         truth = np.concatenate([read.truth for read in own])
         said = np.concatenate([read.said for read in own])
         logits = _mean(said, names, heads, labels)
-        yield Judged(ANY, _BASIC, labels, heads, logits, truth, pooled=True)
+        macro = not developers
+        yield Judged(
+            ANY, _BASIC, labels, heads, logits, truth, pooled=True, macro=macro
+        )
     for read in reads:
         if read.task == _FINE and "disgust" in read.labels:
             labels, column = ["disgust"], read.labels.index("disgust")
             logits = _mean(read.said, names, [_FINE], labels)
             truth = read.truth[:, [column]]
-            yield Judged(ANY, _BASIC, labels, [_FINE], logits, truth, pooled=True)
+            yield Judged(
+                ANY, _BASIC, labels, [_FINE], logits, truth, pooled=True, macro=True
+            )
 
 
 def _mean(

@@ -86,7 +86,16 @@ def judge(run: Path, data: Path) -> tuple[list[Judged], Heads]:
     held = load_file(run / "encoder" / "heads.safetensors")
     weight = np.hstack([first * held["weight"][rows], second * np.eye(len(LABELS))])
     judged = [
-        Judged(name, _BASIC, list(LABELS), [BRIGHTER], logits, truth, pooled=False)
+        Judged(
+            name,
+            _BASIC,
+            list(LABELS),
+            [BRIGHTER],
+            logits,
+            truth,
+            pooled=False,
+            macro=True,
+        )
         for name, logits in (("encoder", encoder), ("spelling", spelling), (ANY, both))
     ]
     return judged, Heads(weight, first * held["bias"][rows])
