@@ -262,8 +262,11 @@ def _ended(origin: int, horizon: int) -> int:
 
 
 def _among_the_highest(chances: Array, origin: int) -> bool:
-    year = chances[max(0, origin + 1 - _YEAR) : origin + 1 - _LATELY]
-    return bool(chances[origin] >= np.nanquantile(year, 1.0 - _RARELY))
+    year = chances[max(0, origin + 1 - _YEAR) : max(0, origin + 1 - _LATELY)]
+    known = year[~np.isnan(year)]
+    if not known.size:
+        return True
+    return bool(chances[origin] >= np.quantile(known, 1.0 - _RARELY))
 
 
 def _whole_paths(errors: Array) -> Array:
