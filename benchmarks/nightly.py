@@ -3,7 +3,7 @@
 Simulated series of two years, with days missing, in a real warehouse. First all are
 forecast anew, then one day comes, then once more anew with that day; the two last must
 agree in every row. At the end as many series as are published at most are resumed at
-once: copies of the simulated ones, under names of their own. Three minutes.
+once: copies of the simulated ones, under names of their own.
 
     python benchmarks/nightly.py
 """

@@ -207,6 +207,8 @@ def _forecasts(today: date) -> Rows:
                         mean,
                         mean * (1 - 0.1 * step**0.5),
                         mean * (1 + 0.12 * step**0.5),
+                        mean * (1 - 0.15 * step**0.5),
+                        mean * (1 + 0.2 * step**0.5),
                         "ETS" if skill else "7-day mean",
                         skill,
                     )

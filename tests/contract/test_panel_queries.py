@@ -118,6 +118,6 @@ def test_an_empty_published_file_breaks_no_panel(tmp_path: Path) -> None:
         connection.execute(
             "INSERT INTO forecasts VALUES "
             "('all', 'basic-emotion', 'joy', '2026-03-10', '2026-03-11', "
-            "0.1, 0.0, 0.2, 'mean', false)"
+            "0.1, 0.0, 0.2, 0.0, 0.3, 'mean', false)"
         )
     assert len({(one.dashboard, one.panel) for one in ask(path, NOW)}) > 20

@@ -4,6 +4,7 @@ A reference in plain Python, written from the rules and not from the SQL, says w
 be published; the published file must hold that and nothing else.
 """
 
+import math
 import random
 import tempfile
 from collections import defaultdict
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.records import TaggedMessage
+from pipeline.records import Message, TaggedMessage
 from pipeline.tagging.labels import Label
 from pipeline.warehouse.testing import SmallWarehouse, Tables, tagged
 
@@ -143,15 +144,21 @@ def current(records: Iterable[TaggedMessage]) -> list[TaggedMessage]:
     newest: dict[tuple[str, str], TaggedMessage] = {}
     for record in records:
         message = record.message
-        rank = (message.revision, message.deleted)
         known = newest.get((message.source, message.id))
-        if known is None or rank > (known.message.revision, known.message.deleted):
+        if known is None or rank_of(message) > rank_of(known.message):
             newest[message.source, message.id] = record
     return [
         record
         for record in newest.values()
         if not record.message.deleted and not record.message.bot
     ]
+
+
+def rank_of(message: Message) -> tuple[float, bool]:
+    """A deletion that no revision is named for stands above all revisions."""
+    if message.deleted and message.revision == 0:
+        return math.inf, True
+    return message.revision, message.deleted
 
 
 def hour_of(at: datetime) -> datetime:
