@@ -3,9 +3,11 @@
 import csv
 import gzip
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
 FEELINGS = {
@@ -152,3 +154,22 @@ def _table(path: Path, header: list[str], rows: Iterable[Sequence[object]]) -> N
 def _write(path: Path, lines: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def stopped_halfway(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A training in here writes every step down, and is stopped after half of them."""
+    from pipeline.training import finetune  # noqa: PLC0415 - needs torch
+
+    slope = finetune.slope
+
+    def stopped(step: int, steps: int) -> float:
+        if step == steps // 2:
+            raise KeyboardInterrupt
+        return slope(step, steps)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(finetune, "CHECKPOINT_S", 0.0)
+        killed.setattr(finetune, "slope", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            yield

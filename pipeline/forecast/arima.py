@@ -7,7 +7,7 @@ import numpy as np
 from scipy.signal import lfilter
 from statsmodels.tsa.arima.estimators.hannan_rissanen import hannan_rissanen
 
-from pipeline.forecast.even import WEEK, evened
+from pipeline.forecast.even import WEEK, Calm
 from pipeline.forecast.scale import Scale
 from pipeline.forecast.series import Array
 
@@ -38,29 +38,23 @@ class Arima:
 
     def fit(self, history: Array) -> None:
         """Take the weekday off, then choose order and coefficients."""
-        even = evened(self._scale.forward(history), MEMORY)
-        self._centre, self._unit, self._week = even.centre, even.unit, even.week()
-        self._day = even.values.size
-        calm = even.values - np.resize(self._week, self._day)
-        self._shape = _chosen(calm)
-        self._state = _State.after(self._shape, calm)
-        for _ in range(even.silent):
+        self._calm = Calm(self._scale, history, MEMORY)
+        self._shape = _chosen(self._calm.days)
+        self._state = _State.after(self._shape, self._calm.days)
+        for _ in range(self._calm.silent):
             self.update(math.nan)
 
     def update(self, value: float) -> None:
         """Take in the next day; an unknown one came as expected."""
-        scaled = float(self._scale.forward(np.array(value)) - self._centre)
-        calm = scaled / self._unit - float(self._week[self._day % WEEK])
-        self._state = self._state.and_then(self._shape, calm)
-        self._day += 1
+        self._state = self._state.and_then(self._shape, self._calm.take(value))
 
     def forecast(self, horizon: int) -> Array:
-        """The expected path, back from the scale (so a median rather than a mean)."""
-        state, path = self._state, self._week[(self._day + np.arange(horizon)) % WEEK]
+        """The expected path."""
+        state, path = self._state, np.empty(horizon)
         for ahead in range(horizon):
-            path[ahead] += state.expected(self._shape)
+            path[ahead] = state.expected(self._shape)
             state = state.and_then(self._shape, math.nan)
-        return self._scale.back(self._centre + self._unit * path)
+        return self._calm.back(path)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.forecast.scale import Scale
 from pipeline.forecast.series import Array
 
 WEEK = 7
@@ -55,10 +56,55 @@ def evened(scaled: Array, memory: int) -> Even:
     """
     newest = int(np.flatnonzero(np.isfinite(scaled))[-1])
     recent = scaled[: newest + 1][-memory:]
-    known = np.flatnonzero(np.isfinite(recent))
-    filled = np.interp(np.arange(known[0], recent.size), known, recent[known])
-    centre, unit = float(filled.mean()), _spread(filled)
-    return Even((filled - centre) / unit, centre, unit, scaled.size - newest - 1)
+    first = int(np.flatnonzero(np.isfinite(recent))[0])
+    return filled(recent[first:], scaled.size - newest - 1)
+
+
+def filled(days: Array, silent: int = 0) -> Even:
+    """All of these days, between known ones a line, at the ends their value.
+
+    Args:
+        days: on a scale of even noise, at least one of them known.
+        silent: unknown days after them.
+    """
+    known = np.flatnonzero(np.isfinite(days))
+    values = np.interp(np.arange(days.size), known, days[known])
+    centre, unit = float(values.mean()), _spread(values)
+    return Even((values - centre) / unit, centre, unit, silent)
+
+
+class Calm:
+    """Days without their mean and weekday, in units of their spread, as they go on.
+
+    Args:
+        scale: of even noise.
+        history: all days, at least one of them known.
+        memory: how many to look back on.
+    """
+
+    def __init__(self, scale: Scale, history: Array, memory: int) -> None:
+        even = evened(scale.forward(history), memory)
+        self._scale, self._week = scale, even.week()
+        self._centre, self._unit = even.centre, even.unit
+        self.day = even.values.size
+        self.days = even.values - np.resize(self._week, self.day)
+        """Those up to the last known one; `silent` unknown days follow."""
+        self.silent = even.silent
+
+    def take(self, value: float) -> float:
+        """The next day; NaN if it is unknown."""
+        scaled = float(self._scale.forward(np.array(value)) - self._centre)
+        weekday = float(self._week[self.day % WEEK])
+        self.day += 1
+        return scaled / self._unit - weekday
+
+    def back(self, path: Array) -> Array:
+        """The values of the next days, shape (days,).
+
+        Back from the scale, so a median rather than a mean.
+        """
+        week = self._week[(self.day + np.arange(path.size)) % WEEK]
+        return self._scale.back(self._centre + self._unit * (path + week))
 
 
 def _spread(values: Array) -> float:

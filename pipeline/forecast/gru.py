@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.forecast.even import WEEK, evened
+from pipeline.forecast.even import Calm
 from pipeline.forecast.extras import needed
 from pipeline.forecast.scale import Scale
 from pipeline.forecast.series import Array
@@ -42,32 +42,26 @@ class Gru:
 
     def fit(self, history: Array) -> None:
         """Train on the last `MEMORY` days up to a known one."""
-        even = evened(self._scale.forward(history), MEMORY)
-        self._centre, self._unit, self._week = even.centre, even.unit, even.week()
-        self._day = even.values.size
-        calm = even.values - np.resize(self._week, self._day)
-        self._window = min(WINDOW, self._day // 2)
-        self._network = _trained(calm, self._window) if calm.any() else None
-        self._days = calm[-self._window :]
-        for _ in range(even.silent):
+        self._calm = Calm(self._scale, history, MEMORY)
+        days = self._calm.days
+        self._window = min(WINDOW, days.size // 2)
+        self._network = _trained(days, self._window) if days.any() else None
+        self._days = days[-self._window :]
+        for _ in range(self._calm.silent):
             self.update(math.nan)
 
     def update(self, value: float) -> None:
         """Take in the next day; an unknown one came as expected."""
-        scaled = float(self._scale.forward(np.array(value)) - self._centre)
-        calm = scaled / self._unit - float(self._week[self._day % WEEK])
+        calm = self._calm.take(value)
         calm = self._expected(self._days) if math.isnan(calm) else calm
         self._days = np.append(self._days[1:], calm)
-        self._day += 1
 
     def forecast(self, horizon: int) -> Array:
-        """The expected path, back from the scale (so a median rather than a mean)."""
+        """The expected path."""
         days = self._days
         for _ in range(horizon):
             days = np.append(days, self._expected(days[-self._window :]))
-        week = self._week[(self._day + np.arange(horizon)) % WEEK]
-        path = days[self._window :] + week
-        return self._scale.back(self._centre + self._unit * path)
+        return self._calm.back(days[self._window :])
 
     def _expected(self, days: Array) -> float:
         if self._network is None:

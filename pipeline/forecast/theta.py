@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.signal import lfilter
 
-from pipeline.forecast.even import WEEK, evened
+from pipeline.forecast.even import Calm
 from pipeline.forecast.scale import Scale
 from pipeline.forecast.series import Array
 
@@ -35,33 +35,23 @@ class Theta:
 
     def fit(self, history: Array) -> None:
         """Find the weekly pattern, then the slope and the rate of smoothing."""
-        even = evened(self._scale.forward(history), MEMORY)
-        self._centre, self._unit, self._week = even.centre, even.unit, even.week()
-        self._day = even.values.size
-        calm = even.values - np.resize(self._week, self._day)
-        self._slope, self._rate = _estimated(calm)
-        decay = 1.0 - self._rate
-        start = [decay * calm[0]]
-        smoothed, _ = lfilter([self._rate], [1.0, -decay], calm, zi=start)
-        self._level = float(smoothed[-1])
-        for _ in range(even.silent):
+        self._calm = Calm(self._scale, history, MEMORY)
+        self._slope, self._rate = _estimated(self._calm.days)
+        self._level = float(_smoothed(self._rate, self._calm.days)[-1])
+        for _ in range(self._calm.silent):
             self.update(math.nan)
 
     def update(self, value: float) -> None:
         """Smooth the next day in; over an unknown one the level stays."""
-        scaled = float(self._scale.forward(np.array(value)) - self._centre)
-        calm = scaled / self._unit - self._week[self._day % WEEK]
+        calm = self._calm.take(value)
         if not math.isnan(calm):
             self._level += self._rate * (calm - self._level)
-        self._day += 1
 
     def forecast(self, horizon: int) -> Array:
-        """The expected path, back from the scale (so a median rather than a mean)."""
-        behind = (1.0 - (1.0 - self._rate) ** self._day) / self._rate
+        """The expected path."""
+        behind = (1.0 - (1.0 - self._rate) ** self._calm.day) / self._rate
         line = self._slope / 2.0 * (np.arange(horizon) + behind)
-        week = self._week[(self._day + np.arange(horizon)) % WEEK]
-        path = self._level + line + week
-        return self._scale.back(self._centre + self._unit * path)
+        return self._calm.back(np.asarray(self._level + line))
 
 
 def _estimated(calm: Array) -> tuple[float, float]:
@@ -80,7 +70,12 @@ def _estimated(calm: Array) -> tuple[float, float]:
 
 def _misses(rate: float, calm: Array) -> float:
     """Squared errors of smoothing at a rate, a day ahead, from the first day on."""
+    miss = calm[1:] - _smoothed(rate, calm)[:-1]
+    return float(miss @ miss)
+
+
+def _smoothed(rate: float, calm: Array) -> Array:
+    """The level at the end of each day, from the first day on."""
     start = [(1.0 - rate) * calm[0]]
     smoothed, _ = lfilter([rate], [1.0, rate - 1.0], calm, zi=start)
-    miss = calm[1:] - smoothed[:-1]
-    return float(miss @ miss)
+    return np.asarray(smoothed)

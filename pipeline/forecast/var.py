@@ -5,10 +5,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from statsmodels.tsa.api import VAR, AutoReg
+from statsmodels.tsa.ar_model import AutoReg
+from statsmodels.tsa.vector_ar.var_model import VAR
 
 from pipeline.forecast.beside import Beside
-from pipeline.forecast.even import WEEK, Even
+from pipeline.forecast.even import WEEK, filled
 from pipeline.forecast.scale import Scale
 from pipeline.forecast.series import Array
 
@@ -50,7 +51,7 @@ class Var:
         self._day = int(known[-1]) + 1
         window = every[:, max(known[0], self._day - MEMORY) : self._day]
         self._chosen = _nearest(window)
-        evens = [_even(values) for values in window[[0, *(1 + self._chosen)]]]
+        evens = [filled(values) for values in window[[0, *(1 + self._chosen)]]]
         self._centre = np.array([even.centre for even in evens])
         self._unit = np.array([even.unit for even in evens])
         week = np.array([even.week() for even in evens])
@@ -84,16 +85,6 @@ class Var:
         """All labels the day after `days`, shape (labels,)."""
         latest = days[::-1][: len(self._lags)]
         return np.asarray(self._constant + np.einsum("pij,pj->i", self._lags, latest))
-
-
-def _even(values: Array) -> Even:
-    """All days of a window, gaps and ends filled."""
-    known = np.flatnonzero(np.isfinite(values))
-    filled = np.interp(np.arange(values.size), known, values[known])
-    spread = float(filled.std())
-    unit = spread if spread > _SAME * (1.0 + float(np.abs(filled).max())) else 1.0
-    centre = float(filled.mean())
-    return Even((filled - centre) / unit, centre, unit, 0)
 
 
 def _nearest(every: Array) -> NDArray[np.intp]:

@@ -4,24 +4,32 @@ Embeddings are a third of a small encoder's weights. Those of another with the s
 tokenizer, through a linear map (`turn`), do nearly as well, and cost no room.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
+from torch.nn.functional import binary_cross_entropy_with_logits, layer_norm
 from transformers import BertConfig, BertModel
 
-from pipeline.training.batches import Ints, Tokens
+from pipeline.training.batches import TOKENS, Ints, Tokens
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.files import write_whole
+from pipeline.training.finetune import Plan, Training, plan_steps, take_steps
 
 _NOWHERE = -1e9
 """Added to the attention to what is no token."""
 
+_NEAR, _FAR = 10.0, 0.5
+"""What the same probability counts, and what the same logit does."""
+
 _EPSILON = 1e-6
+_DECAY = 0.01
+_STEEPEST = 1.0
 
 
 class Borrowed(nn.Module):
@@ -100,6 +108,57 @@ class Bert:
         weight, bias = norm
         epsilon = self.config.layer_norm_eps
         return layer_norm(states, states.shape[-1:], weight, bias, epsilon)
+
+
+def unlike(given: Tensor, aim: Tensor) -> Tensor:
+    """How unlike two logits are, each of texts x labels: 0 where they are the same."""
+    likely = torch.sigmoid(aim)
+    near = binary_cross_entropy_with_logits(given, likely, reduction="none")
+    near -= binary_cross_entropy_with_logits(aim, likely, reduction="none")
+    return _NEAR * near + _FAR * (given - aim) ** 2
+
+
+class Lessons(NamedTuple):
+    """Texts as tokens, and the rows of the one epoch."""
+
+    tokens: Tokens
+    rows: Ints
+
+
+def learn(
+    training: Training,
+    trained: nn.Module,
+    peaks: Sequence[tuple[nn.Module, float]],
+    lessons: Lessons,
+    loss: Callable[[Ints], Tensor],
+) -> Checkpoint:
+    """Train for one epoch; a training that was stopped goes on.
+
+    Args:
+        training: names the folder of the checkpoint.
+        trained: all that changes.
+        peaks: its parts, each with its learning rate.
+        lessons: what is learned from.
+        loss: of the texts of a batch, summed.
+
+    Returns:
+        What to remove once the outcome is written down.
+    """
+    groups = [{"params": list(part.parameters()), "peak": rate} for part, rate in peaks]
+    optimiser = torch.optim.AdamW(groups, weight_decay=_DECAY)
+
+    def step(batches: list[Ints]) -> float:
+        (batch,) = batches
+        optimiser.zero_grad()
+        found = loss(batch) / len(batch)
+        found.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(trained.parameters(), _STEEPEST)
+        optimiser.step()
+        return float(found.detach())
+
+    plan = Plan(1, peaks[0][1], TOKENS)
+    steps = plan_steps(lessons.tokens.lengths, lessons.rows, plan, training.seed)
+    return take_steps(training, trained, optimiser, steps, step)
 
 
 def turn(network: Borrowed, whole: Bert, start: Bert, tokens: Tokens) -> None:

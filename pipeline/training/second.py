@@ -21,13 +21,21 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.errors import GroundswellError, InputError
-from pipeline.training.batches import TOKENS, Ints, Tokens, load_tokenizer, tokenise
-from pipeline.training.borrowed import Bert, Borrowed, pool, tensors, turn
+from pipeline.training.batches import Ints, load_tokenizer, tokenise
+from pipeline.training.borrowed import (
+    Bert,
+    Borrowed,
+    Lessons,
+    learn,
+    pool,
+    tensors,
+    turn,
+    unlike,
+)
 from pipeline.training.export import SECOND
-from pipeline.training.finetune import Plan, Training, plan_steps, take_steps
+from pipeline.training.finetune import Training
 from pipeline.training.imitated import SEED, Texts, read_texts
 
 LAYERS = 6
@@ -38,19 +46,7 @@ CHATS = 40_000
 _FIRST = 6_000
 """Texts that the map of embeddings is first fitted on."""
 
-_NEAR, _FAR = 10.0, 0.5
-"""What the same probability counts, and what the same logit does."""
-
 _LABELS = "heads.json"
-_DECAY = 0.01
-_STEEPEST = 1.0
-
-
-class Lessons(NamedTuple):
-    """Texts as tokens, and the rows of an epoch."""
-
-    tokens: Tokens
-    rows: Ints
 
 
 class Model(NamedTuple):
@@ -77,10 +73,7 @@ class Model(NamedTuple):
     def loss(self, said: Tensor, wanted: Tensor) -> Tensor:
         """Of pooled states, summed over texts: 0 where the heads judge them alike."""
         given, aim = (state @ self.weight.T + self.bias for state in (said, wanted))
-        likely = torch.sigmoid(aim)
-        near = binary_cross_entropy_with_logits(given, likely, reduction="none")
-        near -= binary_cross_entropy_with_logits(aim, likely, reduction="none")
-        return (_NEAR * near + _FAR * (given - aim) ** 2).mean(dim=1).sum()
+        return unlike(given, aim).mean(dim=1).sum()
 
 
 def choose(texts: Texts) -> Ints:
@@ -95,24 +88,12 @@ def train(
 ) -> None:
     """Train, and write the layers down; a training that was stopped goes on."""
     trained = nn.ModuleDict({"turn": network.turn, "encoder": network.encoder})
-    optimiser = torch.optim.AdamW(
-        [{"params": list(trained.parameters()), "peak": RATE}], weight_decay=_DECAY
-    )
 
-    def learn(step: list[Ints]) -> float:
-        (batch,) = step
-        optimiser.zero_grad()
+    def loss(batch: Ints) -> Tensor:
         ids, mask = tensors(lessons.tokens, batch)
-        said, wanted = network.pooled(ids, mask), model.pooled(ids, mask)
-        loss = model.loss(said, wanted) / len(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(trained.parameters(), _STEEPEST)
-        optimiser.step()
-        return float(loss.detach())
+        return model.loss(network.pooled(ids, mask), model.pooled(ids, mask))
 
-    plan = Plan(1, RATE, TOKENS)
-    steps = plan_steps(lessons.tokens.lengths, lessons.rows, plan, training.seed)
-    checkpoint = take_steps(training, trained, optimiser, steps, learn)
+    checkpoint = learn(training, trained, [(trained, RATE)], lessons, loss)
     network.write(
         training.folder / SECOND,
         {"heads.weight": model.weight, "heads.bias": model.bias},

@@ -21,22 +21,29 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.tagging.cascade import DECISIVE
 from pipeline.tagging.encoder import Floats
 from pipeline.tagging.heads import load_heads
 from pipeline.training.batches import (
-    TOKENS,
     Ints,
     Tokens,
     in_order,
     load_tokenizer,
     tokenise,
 )
-from pipeline.training.borrowed import Bert, Borrowed, fit_linear, tensors, turn
+from pipeline.training.borrowed import (
+    Bert,
+    Borrowed,
+    Lessons,
+    fit_linear,
+    learn,
+    tensors,
+    turn,
+    unlike,
+)
 from pipeline.training.export import SHALLOW
-from pipeline.training.finetune import Plan, Training, plan_steps, take_steps
+from pipeline.training.finetune import Training
 from pipeline.training.imitated import SEED, read_texts, read_whole
 
 LAYERS = 3
@@ -48,23 +55,10 @@ PLATFORMS = ("github", "stackexchange", "irc", "reddit", "twitter")
 _LESS = 0.3
 """What a label counts that need not be sure."""
 
-_NEAR, _FAR = 10.0, 0.5
-"""What being on the right side of thresholds counts, and what exact logits do."""
-
 _FIRST = 4_000
 """Texts that the head's first weights are fitted on."""
 
 _RIDGE = 100.0
-_DECAY = 0.01
-_STEEPEST = 1.0
-
-
-class Lessons(NamedTuple):
-    """Texts as tokens, the rows of an epoch, and the pooled states to foretell."""
-
-    tokens: Tokens
-    rows: Ints
-    wanted: Floats
 
 
 class Verdicts(NamedTuple):
@@ -87,11 +81,7 @@ class Verdicts(NamedTuple):
         Shifted to the thresholds, cross-entropy asks for the right side of each.
         """
         given, aim = self.logits(said), self.logits(wanted)
-        sides = torch.sigmoid(aim)
-        near = binary_cross_entropy_with_logits(given, sides, reduction="none")
-        near -= binary_cross_entropy_with_logits(aim, sides, reduction="none")
-        each = _NEAR * near + _FAR * (given - aim) ** 2
-        return (each * self.counts).sum() / self.counts.sum()
+        return (unlike(given, aim) * self.counts).sum() / self.counts.sum()
 
 
 def read_verdicts(model: Path) -> Verdicts:
@@ -156,35 +146,33 @@ def begin(whole: Bert, start: Bert, tokens: Tokens, wanted: Floats) -> Shallow:
 
 
 def train(
-    network: Shallow, lessons: Lessons, verdicts: Verdicts, training: Training
+    network: Shallow,
+    lessons: Lessons,
+    wanted: Floats,
+    verdicts: Verdicts,
+    training: Training,
 ) -> None:
-    """Train, and write the layers down; a training that was stopped goes on."""
-    layers = [*network.turn.parameters(), *network.encoder.parameters()]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": layers, "peak": RATE},
-            {"params": list(network.foretell.parameters()), "peak": HEAD_RATE},
-        ],
-        weight_decay=_DECAY,
-    )
-    trained = nn.ModuleDict(
-        {name: getattr(network, name) for name in ("turn", "encoder", "foretell")}
-    )
+    """Train, and write the layers down; a training that was stopped goes on.
 
-    def learn(step: list[Ints]) -> float:
-        (batch,) = step
-        optimiser.zero_grad()
+    Args:
+        network: what is trained.
+        lessons: the texts.
+        wanted: the pooled states to foretell, texts x width.
+        verdicts: by which they are compared.
+        training: names the folder of the outcome.
+    """
+    layers = nn.ModuleDict({"turn": network.turn, "encoder": network.encoder})
+    trained = nn.ModuleDict({**layers, "foretell": network.foretell})
+    peaks: list[tuple[nn.Module, float]] = [
+        (layers, RATE),
+        (network.foretell, HEAD_RATE),
+    ]
+
+    def loss(batch: Ints) -> Tensor:
         said = network(*tensors(lessons.tokens, batch))
-        wanted = torch.from_numpy(lessons.wanted[batch])
-        loss = verdicts.loss(said, wanted) / len(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(trained.parameters(), _STEEPEST)
-        optimiser.step()
-        return float(loss.detach())
+        return verdicts.loss(said, torch.from_numpy(wanted[batch]))
 
-    plan = Plan(1, RATE, TOKENS)
-    steps = plan_steps(lessons.tokens.lengths, lessons.rows, plan, training.seed)
-    checkpoint = take_steps(training, trained, optimiser, steps, learn)
+    checkpoint = learn(training, trained, peaks, lessons, loss)
     network.write(training.folder / SHALLOW, {})
     checkpoint.remove()
 
@@ -204,10 +192,10 @@ def main() -> int:
     whole, start = Bert.load(given.whole, 0), Bert.load(given.start, LAYERS)
     torch.manual_seed(SEED)
     network = begin(whole, start, first, wanted[some])
-    lessons = Lessons(tokens, texts.rows, wanted)
+    lessons = Lessons(tokens, texts.rows)
     shown = sys.stderr.isatty()
     training = Training("shallow", given.start, given.output, SEED, shown)
-    train(network, lessons, read_verdicts(given.model), training)
+    train(network, lessons, wanted, read_verdicts(given.model), training)
     return 0
 
 

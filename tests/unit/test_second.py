@@ -5,18 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_training import write_base, write_data
+from tiny_training import stopped_halfway, write_base, write_data
 
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file, save_file  # noqa: E402 - needs torch
 
 from pipeline.tagging.heads import load_outputs  # noqa: E402 - needs torch
-from pipeline.training import finetune, imitated, second  # noqa: E402 - needs torch
+from pipeline.training import imitated, second  # noqa: E402 - needs torch
 from pipeline.training.batches import load_tokenizer, tokenise  # noqa: E402
 from pipeline.training.borrowed import Bert, Borrowed, tensors, turn  # noqa: E402
 from pipeline.training.export import SECOND, export  # noqa: E402
-from pipeline.training.finetune import slope  # noqa: E402
 from pipeline.training.second import Model  # noqa: E402
 
 OUTPUTS = 3
@@ -52,9 +51,8 @@ def folders(tmp_path: Path) -> dict[str, Path]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imitated, "APART", 5)
-    for module in (second, "pipeline.training.batches", "pipeline.training.finetune"):
-        name = module if isinstance(module, str) else module.__name__
-        monkeypatch.setattr(f"{name}.TOKENS", 256)
+    for module in ("borrowed", "batches", "finetune"):
+        monkeypatch.setattr(f"pipeline.training.{module}.TOKENS", 256)
 
 
 def run(
@@ -106,16 +104,8 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(
 ) -> None:
     once = run(folders, tmp_path / "once", monkeypatch)
 
-    def stopped(step: int, steps: int) -> float:
-        if step == steps // 2:
-            raise KeyboardInterrupt
-        return slope(step, steps)
-
-    with monkeypatch.context() as killed:
-        killed.setattr(finetune, "CHECKPOINT_S", 0.0)
-        killed.setattr(finetune, "slope", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            run(folders, tmp_path / "twice", killed)
+    with stopped_halfway(monkeypatch):
+        run(folders, tmp_path / "twice", monkeypatch)
     assert (tmp_path / "twice" / "checkpoint.safetensors").exists()
     assert run(folders, tmp_path / "twice", monkeypatch) == once
 

@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
-from tiny_training import write_base, write_data
+from tiny_training import stopped_halfway, write_base, write_data
 
 torch = pytest.importorskip("torch")
 
-from pipeline.training import finetune, imitated, shallow  # noqa: E402 - needs torch
+from pipeline.training import borrowed, imitated, shallow  # noqa: E402 - needs torch
 from pipeline.training.export import SHALLOW, export  # noqa: E402
-from pipeline.training.finetune import slope  # noqa: E402
 from pipeline.training.imitated import chats_apart, read_texts  # noqa: E402
 
 
@@ -47,7 +46,7 @@ def run(
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, small in (
         (shallow, "LAYERS", 1),
-        (shallow, "TOKENS", 256),
+        (borrowed, "TOKENS", 256),
         (imitated, "APART", 5),
     ):
         monkeypatch.setattr(module, name, small)
@@ -61,16 +60,8 @@ def test_the_same_data_give_the_same_layers_stopped_or_not(
 ) -> None:
     once = run(folders, tmp_path / "once", monkeypatch)
 
-    def stopped(step: int, steps: int) -> float:
-        if step == steps // 2:
-            raise KeyboardInterrupt
-        return slope(step, steps)
-
-    with monkeypatch.context() as killed:
-        killed.setattr(finetune, "CHECKPOINT_S", 0.0)
-        killed.setattr(finetune, "slope", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            run(folders, tmp_path / "twice", killed)
+    with stopped_halfway(monkeypatch):
+        run(folders, tmp_path / "twice", monkeypatch)
     assert (tmp_path / "twice" / "checkpoint.safetensors").exists()
     assert run(folders, tmp_path / "twice", monkeypatch) == once
 
