@@ -147,6 +147,16 @@ FROM judged LEFT JOIN level ON origin = warned_at
 WHERE $__timeFilter(peaked::TIMESTAMP)
 ORDER BY peaked DESC
 """
+COMPANIONS = f"""
+SELECT started::TIMESTAMP AS "Started", companion AS "Rose with it",
+  companion_task AS "Kind", before AS "28 days before", during AS "In the period",
+  during / nullif(before, 0) AS "Times"
+FROM companions JOIN periods USING (scope, task, label, started)
+WHERE {SERIES} AND kind = 'level' AND $__timeFilter(peaked::TIMESTAMP)
+ORDER BY started DESC,
+  list_position(['theme', 'cause', 'marker'], companion_task) NULLS LAST,
+  during - before DESC
+"""
 
 # Causes have a table of their own.
 FORECAST = f"""
@@ -442,7 +452,26 @@ def _record() -> Iterable[panels.Panel]:
     )
     yield periods.override_by_name("Verdict", _coloured(VERDICTS))
     yield _backtests()
-    yield panels.note(12, READING, (0, 38, 24, 3))
+    yield _companions()
+    yield panels.note(12, READING, (0, 46, 24, 3))
+
+
+def _companions() -> panels.Panel:
+    share = [panels.setting("unit", "percentunit"), panels.setting("decimals", 1)]
+    panel = panels.rows(
+        14,
+        "What rose with these periods",
+        "Causes and themes of frustration, emotions and markers that stood clearly "
+        "above their 28 days before while the level was high; at most five of each "
+        "kind. That they rose together does not say that one brought the other about. "
+        "Themes are known by week, and for all sources together.",
+        (0, 38, 24, 8),
+        DuckDbQuery(COMPANIONS),
+    )
+    panel.override_by_name("Started", [panels.setting("unit", "time:YYYY-MM-DD")])
+    for name in ("28 days before", "In the period"):
+        panel.override_by_name(name, share)
+    return panel.override_by_name("Times", [panels.setting("decimals", 1)])
 
 
 def _coloured(

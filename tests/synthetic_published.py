@@ -85,6 +85,7 @@ def write(path: Path, now: datetime | None = None, notice: str = "Invented.") ->
             "forecasts": _forecasts(today),
             "alarms": _alarms(today),
             "periods": _periods(today),
+            "companions": _companions(today),
             "backtests": _backtests(),
             "coverage": _coverage(today),
         }.items():
@@ -237,6 +238,16 @@ def _periods(today: date) -> Rows:
             ):
                 days = [today - timedelta(days=ago) for ago in (start, peak, end)]
                 yield (scope, task, label, kind, *days, TASKS[task][label] * 2.8)
+
+
+def _companions(today: date) -> Rows:
+    started = today - timedelta(days=17)
+    for scope in ("all", "ubuntu"):
+        for task, label in SERIES:
+            yield (scope, task, label, started, "cause", "build-or-ci", 0.02, 0.07)
+            if scope == "all":
+                yield (scope, task, label, started, "theme", THEMES[0], 0.01, 0.04)
+            yield (scope, task, label, started, "marker", "stress", 0.03, 0.08)
 
 
 def _backtests() -> Rows:

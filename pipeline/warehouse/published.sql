@@ -91,6 +91,17 @@ CREATE TABLE periods (
     peak_prevalence DOUBLE NOT NULL
 );
 
+CREATE TABLE companions (
+    scope VARCHAR NOT NULL,
+    task VARCHAR NOT NULL,
+    label VARCHAR NOT NULL,
+    started DATE NOT NULL,
+    companion_task VARCHAR NOT NULL,
+    companion VARCHAR NOT NULL,
+    before DOUBLE NOT NULL,
+    during DOUBLE NOT NULL
+);
+
 CREATE TABLE backtests (
     scope VARCHAR NOT NULL,
     task VARCHAR NOT NULL,
@@ -288,6 +299,25 @@ COMMENT ON COLUMN periods.ended IS
     'Last day of the period; NULL while it lasts.';
 COMMENT ON COLUMN periods.peak_prevalence IS
     'Prevalence on the day of the peak, from 0 to 1.';
+
+COMMENT ON TABLE companions IS
+    'What rose together with a period of a high level: at most five causes, themes, emotions and markers each. Coincidence is no proof of a cause.';
+COMMENT ON COLUMN companions.scope IS
+    '''all'', a source, or a source and its channel as ''source/channel''.';
+COMMENT ON COLUMN companions.task IS
+    'What kind of label the period is of; see the table labels.';
+COMMENT ON COLUMN companions.label IS
+    'The label that the period is of.';
+COMMENT ON COLUMN companions.started IS
+    'First day of the period; with scope, task and label it names a row of periods whose kind is ''level''.';
+COMMENT ON COLUMN companions.companion_task IS
+    'What kind of label rose with it; ''theme'' for a row of themes, of all sources together only.';
+COMMENT ON COLUMN companions.companion IS
+    'The label that rose with it, or the theme''s name.';
+COMMENT ON COLUMN companions.before IS
+    'Its share of the messages of the 28 days before the period, from 0 to 1; withheld days count as 1.5 messages.';
+COMMENT ON COLUMN companions.during IS
+    'Its share of the messages of the period, from 0 to 1, likewise.';
 
 COMMENT ON TABLE backtests IS
     'Track record of every model on every series.';

@@ -98,10 +98,11 @@ def publish(
         _replacing(target) as fresh,
         _attached(connection, fresh),
     ):
-        _publish_cells(connection)
+        _by_scopes(connection, "publish.sql")
         connection.execute(_FORECASTS)
         connection.execute(_COVERAGE, [settings.min_authors, now.date()])
         connection.execute(_THEMES, [settings.min_authors, now.date()])
+        _by_scopes(connection, "companions.sql")
         connection.execute(_ABOUT, about)
 
 
@@ -110,8 +111,8 @@ def _is_duckdb(path: Path) -> bool:
         return file.read(12)[8:] == b"DUCK"
 
 
-def _publish_cells(connection: duckdb.DuckDBPyConnection) -> None:
-    fill = script("publish.sql")
+def _by_scopes(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    fill = script(name)
     for first, last in _slices(connection.execute(_SIZES).fetchall()):
         connection.execute("SET VARIABLE first_scope = ?", [first])
         connection.execute("SET VARIABLE last_scope = ?", [last])
