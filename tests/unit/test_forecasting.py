@@ -58,6 +58,24 @@ def slow(cells: DailyCells, settings: ForecastSettings, kept_at: Path) -> Rows:
     return fake(cells, settings, kept_at)
 
 
+def killed_while_keeping(
+    cells: DailyCells, settings: ForecastSettings, kept_at: Path
+) -> Rows:
+    """The real one, killed in the middle of its first write for each series."""
+    killed = kept_at.with_suffix(".killed")
+
+    def half(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        killed.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.MonkeyPatch.context() as patched:
+        if not killed.exists():
+            patched.setattr(Path, "write_bytes", half)
+        return forecast(cells, settings, kept_at)
+
+
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Iterator[SmallWarehouse]:
     small = SmallWarehouse(tmp_path)
@@ -366,6 +384,30 @@ def test_what_last_night_kept_changes_nothing_but_the_time(tmp_path: Path) -> No
     resumed = forecast(ninety_days(), settings, kept)
     assert resumed == forecast(ninety_days(), settings, tmp_path / "other")
     assert kept.read_bytes() != before
+
+
+def test_a_worker_killed_while_it_keeps_its_work_changes_nothing(
+    warehouse: SmallWarehouse,
+) -> None:
+    def said() -> list[list[tuple[Any, ...]]]:
+        return [
+            warehouse.connection.execute(f"FROM {table} ORDER BY ALL").fetchall()
+            for table in forecasts.TABLES
+        ]
+
+    load_days(warehouse, 40, NOW - 2 * DAY)
+    run(warehouse, killed_while_keeping)
+    folder = store_of(warehouse).folder
+    assert len(list(folder.glob("*.killed"))) == 3
+    load_days(warehouse, 1, NOW - DAY)
+    run(warehouse, forecast, TODAY + DAY)  # goes on with what was kept after the kills
+    resumed = said()
+    for path in folder.iterdir():
+        path.unlink()
+    warehouse.connection.execute("DELETE FROM forecast_inputs")
+    run(warehouse, forecast, TODAY + DAY)
+    assert said() == resumed
+    assert resumed[0] != []
 
 
 def test_what_is_kept_of_a_series_goes_with_it(warehouse: SmallWarehouse) -> None:
