@@ -29,10 +29,11 @@ from pipeline.warehouse.forecasts import (
     WINDOW_DAYS,
     DailyCells,
     ForecastStore,
-    SeriesName,
 )
 
 SERIES = 20
+LABELS = 5
+"""Of a scope; they listen to each other."""
 DAYS = WINDOW_DAYS
 START = date(2024, 1, 1)
 LIMIT_S = 60.0
@@ -74,7 +75,9 @@ def measured(connection: duckdb.DuckDBPyConnection, store: Simulated) -> None:
         sys.exit("resumed and anew say different things")
     print(f"a day later: {resumed:.1f} s resumed, {anew:.1f} s anew, same rows")
     print(f"resumed / anew: {resumed / anew:.2f}")
-    many = [named(tonight[copy % SERIES], f"copy-{copy}") for copy in range(MAX_SERIES)]
+    many = [
+        copied(tonight[copy % SERIES], copy // SERIES) for copy in range(MAX_SERIES)
+    ]
     for copy, one in enumerate(many):
         kept = yesterday / file_name(tonight[copy % SERIES].name)
         shutil.copy(kept, store.folder / file_name(one.name))
@@ -108,17 +111,17 @@ def cells(number: int, days: int) -> DailyCells:
     known = [day for day in range(length) if day % 50 != number or day == DAYS]
     known = [day for day in known if day < days]
     return DailyCells(
-        name=("all", "basic-emotion", f"label-{number}"),
+        name=(f"scope-{number // LABELS}", "basic-emotion", f"label-{number}"),
         days=[START + timedelta(days=day) for day in known],
         messages=[int(messages[day]) for day in known],
         marked=[float(marked[day]) for day in known],
     )
 
 
-def named(series: DailyCells, label: str) -> DailyCells:
+def copied(series: DailyCells, copy: int) -> DailyCells:
     """The same days under another name."""
-    name: SeriesName = (*series.name[:2], label)
-    return series._replace(name=name)
+    scope, task, label = series.name
+    return series._replace(name=(f"{scope}-{copy}", task, label))
 
 
 def everything(connection: duckdb.DuckDBPyConnection) -> list[list[tuple[object, ...]]]:

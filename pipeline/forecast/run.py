@@ -23,6 +23,7 @@ from pipeline.forecast.backtest import (
     skilled,
     track,
 )
+from pipeline.forecast.beside import beside
 from pipeline.forecast.bootstrap import Judged
 from pipeline.forecast.kept import Kept
 from pipeline.forecast.periods import Span, spans
@@ -151,7 +152,6 @@ def forecast_series(
     *,
     horizon: int,
     backtest_days: int,
-    progress: Callable[[float], object] = float,
 ) -> Forecasts:
     """Forecasts, alarms, track record and periods of one series.
 
@@ -162,7 +162,6 @@ def forecast_series(
         series: daily counts or values, gaps NaN.
         horizon: days ahead.
         backtest_days: origins before the last day.
-        progress: told what further share of the work is done.
 
     Raises:
         InputError: the series is too short.
@@ -172,7 +171,6 @@ def forecast_series(
         None,
         horizon=horizon,
         backtest_days=backtest_days,
-        progress=progress,
     )
     return found
 
@@ -183,16 +181,16 @@ def resume_series(
     *,
     horizon: int,
     backtest_days: int,
-    progress: Callable[[float], object] = float,
+    related: Sequence[Series] = (),
 ) -> tuple[Forecasts, Kept]:
     """What `forecast_series` says, without saying again what was said before.
 
     Args:
         series: as for `forecast_series`.
-        kept: from an earlier time; what the series no longer agrees with is not used.
+        kept: from an earlier time; what the series no longer agree with is not used.
+        related: other labels of the same scope, always in the same order.
         horizon: days ahead.
         backtest_days: origins before the last day.
-        progress: told what further share of the work is done.
 
     Returns:
         The same as `forecast_series`, and what to keep for the next time.
@@ -200,9 +198,10 @@ def resume_series(
     Raises:
         InputError: the series is too short.
     """
-    seen = np.stack([series.messages, series.marked])
+    others = beside(series, related).labels
+    seen = np.vstack([series.messages, series.marked, others])
     before = {} if kept is None else kept.holding(series.start, horizon, seen)
-    told = _tell(series, horizon, backtest_days, progress, before)
+    told = _tell(series, horizon, backtest_days, float, before, related=related)
     return _found(told), Kept(series.start, horizon, seen, _to_keep(told))
 
 
@@ -278,9 +277,11 @@ def _tell(  # noqa: PLR0913 - a series, what is asked of it, and who is told
     progress: Callable[[float], object],
     before: Mapping[str, Array],
     *,
+    related: Sequence[Series] = (),
     also: Sequence[str] = (),
 ) -> _Told:
-    said = track(series, horizon, progress, _kept(before, "path"), also=also)
+    paths = _kept(before, "path")
+    said = track(series, horizon, progress, paths, related=related, also=also)
     last = said.values.size - 1
     origins = range(max(said.first, last - backtest_days), last + 1)
     loss = losses(said)

@@ -8,12 +8,14 @@ beside the warehouse, so that a night only adds a day; without it the rows are t
 import hashlib
 import os
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from importlib.metadata import version
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -21,7 +23,7 @@ import structlog
 from pipeline.config import ForecastSettings
 from pipeline.errors import InputError
 from pipeline.jobs import beside
-from pipeline.warehouse.forecasts import DailyCells, ForecastStore, SeriesName
+from pipeline.warehouse.forecasts import DailyCells, ForecastStore, SeriesName, family
 
 PATIENCE = 3
 """A series whose forecasts end their process this often is put off."""
@@ -35,13 +37,22 @@ NICENESS = 5
 Rows = Mapping[str, Sequence[msgspec.Struct]]
 """Table -> rows to keep."""
 
-Forecaster = Callable[[DailyCells, ForecastSettings, Path], Rows]
+
+class Asked(NamedTuple):
+    """A series to forecast, those it may listen to, and the digest of all of it."""
+
+    cells: DailyCells
+    related: list[DailyCells]
+    digest: str
+
+
+Forecaster = Callable[[Asked, ForecastSettings, Path], Rows]
 """What forecasts a series; the path is where it may keep what took time."""
 
 log = structlog.get_logger()
 
 
-def forecast(cells: DailyCells, settings: ForecastSettings, kept_at: Path) -> Rows:
+def forecast(asked: Asked, settings: ForecastSettings, kept_at: Path) -> Rows:
     """Forecasts, alarms, periods and track record of one series.
 
     None of each where the series cannot be used. What was kept at the path is used,
@@ -53,10 +64,11 @@ def forecast(cells: DailyCells, settings: ForecastSettings, kept_at: Path) -> Ro
     from pipeline.forecast.series import Series  # noqa: PLC0415
 
     try:
-        series = Series.of_days(*cells)
+        series = Series.of_days(*asked.cells)
         found, kept = resume_series(
             series,
             read(kept_at),
+            related=[Series.of_days(*cells) for cells in asked.related],
             horizon=settings.horizon_days,
             backtest_days=settings.backtest_days,
         )
@@ -113,7 +125,9 @@ class Forecasting:
         self._store.drop_all_but(names)
         _clear(self._store.folder, names)
         waiting = [
-            cells for cells in series if known.get(cells.name) != self._digest(cells)
+            asked
+            for asked in self._asked(series)
+            if known.get(asked.cells.name) != asked.digest
         ]
         if waiting:
             log.info("forecasting-started", series=len(waiting))
@@ -135,8 +149,8 @@ class Forecasting:
             return
         wait([worker.results for worker in self._workers], wait_s)
         for worker in self._workers:
-            for cells, rows in worker.finished():
-                self._store.keep(cells.name, self._digest(cells), rows)
+            for asked, rows in worker.finished():
+                self._store.keep(asked.cells.name, asked.digest, rows)
         self._workers = [worker for worker in self._workers if worker.waiting]
         if not self.busy:
             log.info("forecasting-finished")
@@ -147,9 +161,17 @@ class Forecasting:
             worker.end()
         self._workers = []
 
-    def _digest(self, cells: DailyCells) -> str:
-        everything = (cells, self._settings, version("groundswell"))
-        return hashlib.sha256(msgspec.json.encode(everything)).hexdigest()
+    def _asked(self, series: Sequence[DailyCells]) -> Iterator[Asked]:
+        """Each series with the others of its family, by name."""
+        families = defaultdict(list)
+        for cells in sorted(series):
+            families[family(cells.name)].append((cells, _digest(cells)))
+        for cells in series:
+            of_family = families[family(cells.name)]
+            related = [other for other, _ in of_family if other is not cells]
+            digests = sorted(digest for _, digest in of_family)
+            everything = (cells.name, digests, self._settings, version("groundswell"))
+            yield Asked(cells, related, _digest(everything))
 
 
 class _Worker:
@@ -157,7 +179,7 @@ class _Worker:
 
     def __init__(
         self,
-        series: Sequence[DailyCells],
+        series: Sequence[Asked],
         settings: ForecastSettings,
         forecaster: Forecaster,
         folder: Path,
@@ -167,7 +189,7 @@ class _Worker:
         self._failures = 0
         self._start()
 
-    def finished(self) -> Iterator[tuple[DailyCells, Rows]]:
+    def finished(self) -> Iterator[tuple[Asked, Rows]]:
         """The series done since the last call; if the process died, a new one goes on.
 
         It ends with the last series.
@@ -178,11 +200,11 @@ class _Worker:
             except (EOFError, OSError):  # the process ended, between or within rows
                 self._replace()
                 return
-            cells = self.waiting.pop(0)
+            asked = self.waiting.pop(0)
             self._failures = 0
             if not self.waiting:
                 self.end()
-            yield cells, rows
+            yield asked, rows
 
     def end(self) -> None:
         """End the process at once."""
@@ -193,8 +215,8 @@ class _Worker:
         self._failures += 1
         if self._failures >= PATIENCE:
             # Not kept, so it is tried again in the next round.
-            cells = self.waiting.pop(0)
-            log.error("series-not-forecast", series="/".join(cells.name))
+            asked = self.waiting.pop(0)
+            log.error("series-not-forecast", series="/".join(asked.cells.name))
             self._failures = 0
         if self.waiting:
             self._start()
@@ -205,7 +227,7 @@ class _Worker:
 
 def _work(
     sender: Connection,
-    series: Sequence[DailyCells],
+    series: Sequence[Asked],
     settings: ForecastSettings,
     forecaster: Forecaster,
     folder: Path,
@@ -214,9 +236,13 @@ def _work(
     os.nice(NICENESS)
     # Without a reader there is nothing left to do.
     with suppress(BrokenPipeError):
-        for cells in series:
-            kept_at = folder / file_name(cells.name)
-            sender.send(forecaster(cells, settings, kept_at))
+        for asked in series:
+            kept_at = folder / file_name(asked.cells.name)
+            sender.send(forecaster(asked, settings, kept_at))
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()
 
 
 def _clear(folder: Path, names: Sequence[SeriesName]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.config import ForecastSettings, WarehouseSettings
 from pipeline.jobs import forecasting
-from pipeline.jobs.forecasting import Forecasting, Rows, forecast
+from pipeline.jobs.forecasting import Asked, Forecasting, Rows, forecast
 from pipeline.tagging.labels import load_labels
 from pipeline.warehouse import forecasts
 from pipeline.warehouse.cells import recount, set_labels
@@ -39,27 +39,28 @@ class Period(msgspec.Struct):
     peak_prevalence: float
 
 
-def fake(cells: DailyCells, _settings: ForecastSettings, _kept_at: Path) -> Rows:
+def fake(asked: Asked, _settings: ForecastSettings, _kept_at: Path) -> Rows:
     """One period from the first day to the last; runs in the worker."""
+    cells = asked.cells
     period = Period(*cells.name, "level", cells.days[0], cells.days[-1], None, 0.5)
     return {"periods": [period], "forecasts": []}
 
 
-def deadly(cells: DailyCells, settings: ForecastSettings, kept_at: Path) -> Rows:
+def deadly(asked: Asked, settings: ForecastSettings, kept_at: Path) -> Rows:
     """Ends its process on one scope."""
-    if cells.name[0] == "all":
+    if asked.cells.name[0] == "all":
         os.kill(os.getpid(), signal.SIGKILL)
-    return fake(cells, settings, kept_at)
+    return fake(asked, settings, kept_at)
 
 
-def slow(cells: DailyCells, settings: ForecastSettings, kept_at: Path) -> Rows:
+def slow(asked: Asked, settings: ForecastSettings, kept_at: Path) -> Rows:
     """Takes its time."""
     time.sleep(0.3)
-    return fake(cells, settings, kept_at)
+    return fake(asked, settings, kept_at)
 
 
 def killed_while_keeping(
-    cells: DailyCells, settings: ForecastSettings, kept_at: Path
+    asked: Asked, settings: ForecastSettings, kept_at: Path
 ) -> Rows:
     """The real one, killed in the middle of its first write for each series."""
     killed = kept_at.with_suffix(".killed")
@@ -73,7 +74,7 @@ def killed_while_keeping(
     with pytest.MonkeyPatch.context() as patched:
         if not killed.exists():
             patched.setattr(Path, "write_bytes", half)
-        return forecast(cells, settings, kept_at)
+        return forecast(asked, settings, kept_at)
 
 
 @pytest.fixture
@@ -204,6 +205,17 @@ def test_series_do_not_move_their_starts_in_one_night() -> None:
     cells = [long_series(str(number), TODAY) for number in range(100)]
     starts = {forecasts._windowed(one, TODAY).days[0] for one in cells}
     assert len(starts) > 50
+
+
+def test_series_that_listen_to_each_other_start_on_the_same_day() -> None:
+    anger = long_series("all", TODAY)
+    others = [("all", "basic-emotion", "fear"), ("all", "fine-emotion", "frustration")]
+    starts = {
+        forecasts._windowed(anger._replace(name=name), TODAY).days[0]
+        for name in (anger.name, *others)
+    }
+    assert len(starts) == 1
+    assert forecasts.family(("all", "marker", "stress")) != forecasts.family(anger.name)
 
 
 def test_a_withheld_share_counts_as_what_anybody_can_tell(
@@ -348,14 +360,18 @@ def test_the_worker_sends_the_rows_of_each_series_and_gives_way(
     niceness: list[int] = []
     monkeypatch.setattr(os, "nice", niceness.append)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    cells = DailyCells(("all", *ANGER), [TODAY], [6], [3])
+    asked = alone(DailyCells(("all", *ANGER), [TODAY], [6], [3]))
     results, sender = Pipe(duplex=False)
-    forecasting._work(sender, [cells, cells], ForecastSettings(), fake, Path())
+    forecasting._work(sender, [asked, asked], ForecastSettings(), fake, Path())
     assert [len(results.recv()["periods"]) for _ in range(2)] == [1, 1]
     assert niceness == [forecasting.NICENESS]
     results.close()
-    forecasting._work(sender, [cells], ForecastSettings(), fake, Path())
+    forecasting._work(sender, [asked], ForecastSettings(), fake, Path())
     sender.close()
+
+
+def alone(cells: DailyCells) -> Asked:
+    return Asked(cells, [], "digest")
 
 
 def ninety_days(last: int = 90) -> DailyCells:
@@ -368,7 +384,7 @@ def test_real_forecasts_fit_the_tables(
     warehouse: SmallWarehouse, tmp_path: Path
 ) -> None:
     cells = ninety_days()
-    rows = forecast(cells, ForecastSettings(backtest_days=14), tmp_path / "kept")
+    rows = forecast(alone(cells), ForecastSettings(backtest_days=14), tmp_path / "kept")
     store_of(warehouse).keep(cells.name, "digest", rows)
     warehouse.publish()
     tables = warehouse.tables()
@@ -379,11 +395,40 @@ def test_real_forecasts_fit_the_tables(
 
 def test_what_last_night_kept_changes_nothing_but_the_time(tmp_path: Path) -> None:
     settings, kept = ForecastSettings(backtest_days=14), tmp_path / "kept"
-    forecast(ninety_days(89), settings, kept)
+    forecast(alone(ninety_days(89)), settings, kept)
     before = kept.read_bytes()
-    resumed = forecast(ninety_days(), settings, kept)
-    assert resumed == forecast(ninety_days(), settings, tmp_path / "other")
+    resumed = forecast(alone(ninety_days()), settings, kept)
+    assert resumed == forecast(alone(ninety_days()), settings, tmp_path / "other")
     assert kept.read_bytes() != before
+
+
+def test_labels_of_a_scope_listen_to_each_other(warehouse: SmallWarehouse) -> None:
+    def asked(label: str) -> Asked:
+        store = store_of(warehouse)
+        round_ = Forecasting(store, ForecastSettings())
+        every = round_._asked(store.series(TODAY + DAY))
+        return next(
+            one for one in every if one.cells.name == ("ubuntu", *ANGER[:1], label)
+        )
+
+    load_days(warehouse, 30, NOW - DAY)
+    before = asked("anger")
+    assert before.related == []
+    fear = ("basic-emotion", "fear")
+    for source in ("ubuntu", "gitter"):
+        warehouse.load(
+            *(
+                tagged(
+                    f"{n}-{author}", NOW - n * DAY, [fear], author=author, source=source
+                )
+                for n in range(1, 31)
+                for author in range(3, 6)
+            )
+        )
+    recount(warehouse.connection, warehouse.path)
+    assert [cells.name for cells in asked("anger").related] == [("ubuntu", *fear)]
+    assert [cells.name for cells in asked("fear").related] == [("ubuntu", *ANGER)]
+    assert len({before.digest, asked("anger").digest, asked("fear").digest}) == 3
 
 
 def test_a_worker_killed_while_it_keeps_its_work_changes_nothing(
@@ -423,4 +468,4 @@ def test_what_is_kept_of_a_series_goes_with_it(warehouse: SmallWarehouse) -> Non
 
 def test_a_series_that_cannot_be_used_has_no_rows(tmp_path: Path) -> None:
     cells = DailyCells(("all", *ANGER), [TODAY], [6], [3])
-    assert forecast(cells, ForecastSettings(), tmp_path / "kept") == {}
+    assert forecast(alone(cells), ForecastSettings(), tmp_path / "kept") == {}

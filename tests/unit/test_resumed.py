@@ -92,6 +92,35 @@ def test_a_day_that_changed_is_forecast_from_anew(last_night: Kept) -> None:
         assert found == forecast_series(edited, horizon=7, backtest_days=40)
 
 
+def related(number: int) -> Series:
+    """Another label, whose share goes a day ahead of the first one's."""
+    random = np.random.default_rng(5)
+    share = 0.2 + 0.06 * np.sin(np.arange(1, DAYS + 1) / 9)
+    marked = random.binomial(80, share).astype(float)
+    name = ("all", "basic-emotion", "fear")
+    return Series(*name, date(2024, 1, 1), np.full(number, 80.0), marked[:number])
+
+
+def beside_others(
+    number: int, before: Kept | None, *others: Series
+) -> tuple[Forecasts, Kept]:
+    series = days(number)
+    return resume_series(series, before, horizon=7, backtest_days=40, related=others)
+
+
+def test_what_related_labels_did_is_kept_and_forecast_with() -> None:
+    _, before = beside_others(DAYS - 5, None, related(DAYS - 5))
+    resumed, after = beside_others(DAYS, before, related(DAYS))
+    anew, _ = beside_others(DAYS, None, related(DAYS))
+    assert resumed == anew
+    assert "VAR" in {row.model for row in anew.backtests}
+    edited = related(DAYS)
+    edited.marked[70] += 9.0
+    resumed, _ = beside_others(DAYS, after, edited)
+    assert resumed == beside_others(DAYS, None, edited)[0] != anew
+    assert beside_others(DAYS, after)[0] == told(days(DAYS), None)[0]
+
+
 def test_rows_up_to_the_first_changed_day_hold() -> None:
     seen = np.array([[1.0, 2, np.nan, 4], [0.0, 1, np.nan, 1]])
     before = Kept(date(2024, 1, 1), 7, seen, {"x": np.arange(4.0)})
