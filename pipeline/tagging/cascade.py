@@ -225,14 +225,18 @@ class Cascade:
         left = [n for n in range(len(texts)) if n not in found]
         begun = self.encoder.begin([texts[n][0] for n in left])
         begun_of = dict(zip(left, begun, strict=True))
+        skimmed: dict[int, Read] = {}
         if steps is not None:
-            skimmed = self.encoder.skim(begun)
-            for n, read in zip(left, skimmed, strict=True):
+            skimmed = dict(zip(left, self.encoder.skim(begun), strict=True))
+            for n, read in skimmed.items():
                 told = steps.by_shallow(read, places[n], texts[n][1])
                 if told is not None:
                     found[n] = told
         left = [n for n in left if n not in found]
-        finished = self.encoder.finish([begun_of[n] for n in left])
+        finished = self.encoder.finish(
+            [begun_of[n] for n in left],
+            [skimmed[n] for n in left] if steps is not None else None,
+        )
         for n, read in zip(left, finished, strict=True):
             found[n] = self._whole(read, texts[n][1])
         return [found[n] for n in range(len(texts))]

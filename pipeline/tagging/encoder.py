@@ -89,7 +89,7 @@ class Encoder:
 
     Args:
         folder: holds lower.onnx.gz, on which others stand; upper.onnx.gz, the layers;
-            perhaps shallow.onnx.gz, a few layers instead of those; and tokenizer.json.
+            perhaps shallow.onnx.gz, a few other layers, cheaper; and tokenizer.json.
         threads: of one text's computation.
     """
 
@@ -119,9 +119,20 @@ class Encoder:
         """What a few layers make of them, where there are such."""
         return _further(self._shallow or self._upper, begun)
 
-    def finish(self, begun: Sequence[Read]) -> list[Read]:
-        """What all layers make of them."""
-        return _further(self._upper, begun)
+    def finish(
+        self, begun: Sequence[Read], skimmed: Sequence[Read] | None = None
+    ) -> list[Read]:
+        """What all layers make of them; the few ones' states stand beside the others'.
+
+        Args:
+            begun: what to go on from.
+            skimmed: what the few layers made of them, if that is known.
+        """
+        finished = _further(self._upper, begun)
+        if self._shallow is None:
+            return finished
+        few = self.skim(begun) if skimmed is None else skimmed
+        return [_beside(*pair) for pair in zip(finished, few, strict=True)]
 
     def _encoded(self, text: str) -> Encoding:
         head = text[:MAX_CHARACTERS].translate(_HALF_CHARACTERS)
@@ -142,6 +153,11 @@ def _further(session: ort.InferenceSession, begun: Sequence[Read]) -> list[Read]
     states = _run(session, "below", [each.windows for each in begun])
     pairs = zip(begun, states, strict=True)
     return [each._replace(windows=windows) for each, windows in pairs]
+
+
+def _beside(one: Read, other: Read) -> Read:
+    pairs = zip(one.windows, other.windows, strict=True)
+    return one._replace(windows=[np.concatenate(pair, axis=1) for pair in pairs])
 
 
 def _run(

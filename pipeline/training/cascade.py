@@ -110,8 +110,9 @@ def _states(texts: list[str], encoder: Encoder, kept: Path) -> tuple[Floats, Flo
         shallow, whole = [], []
         for start in tqdm(range(0, len(texts), _AT_ONCE), desc=kept.stem, disable=None):
             begun = encoder.begin(texts[start : start + _AT_ONCE])
-            shallow += [read.pooled for read in encoder.skim(begun)]
-            whole += [read.pooled for read in encoder.finish(begun)]
+            skimmed = encoder.skim(begun)
+            shallow += [read.pooled for read in skimmed]
+            whole += [read.pooled for read in encoder.finish(begun, skimmed)]
         np.savez(kept, shallow=np.stack(shallow), whole=np.stack(whole))
     with np.load(kept) as file:
         return file["shallow"], file["whole"]

@@ -69,7 +69,10 @@ def _models(folder: Path, *, int8: bool) -> Iterator[tuple[str, onnx.ModelProto]
 
 
 def _heads(folder: Path) -> tuple[Array, Array]:
-    """Of one encoder, or of two side by side: then what both say counts."""
+    """Of one encoder, or of two side by side: then what both say counts.
+
+    What the few layers say counts nothing before `pipeline.training.few_heads`.
+    """
     heads = load_file(folder / "heads.safetensors")
     weight, bias = heads["weight"], heads["bias"]
     if (folder / SECOND).is_file():
@@ -77,6 +80,9 @@ def _heads(folder: Path) -> tuple[Array, Array]:
         parts = SHARE * weight, (1 - SHARE) * other["heads.weight"]
         weight = np.concatenate(parts, axis=1)
         bias = SHARE * bias + (1 - SHARE) * other["heads.bias"]
+    if (folder / SHALLOW).is_file():
+        width = len(load_file(folder / SHALLOW)["turn.bias"])
+        weight = np.pad(weight, ((0, 0), (0, width)))
     return weight, bias
 
 
