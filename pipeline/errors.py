@@ -12,6 +12,8 @@ GroundswellError
 └── BusyError          another process already does this job
 """
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from traceback import extract_tb
 
@@ -76,3 +78,13 @@ def origin(error: Exception) -> str:
     frames = extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
     return f"{type(error).__name__} at {place}"
+
+
+def exit_code(work: Callable[[], object]) -> int:
+    """Of a command: 0, or 1 where its work fails, which is said on stderr."""
+    try:
+        work()
+    except GroundswellError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, exit_code
 from pipeline.forecast.models import (
     Drift,
     LastDay,
@@ -232,13 +232,11 @@ def main() -> int:
         "--also", action="append", default=[], metavar="MODEL", help="gru or prophet"
     )
     given = parser.parse_args()
-    try:
-        scores = study(read(given.counts), given.days, given.also)
-    except InputError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(table(scores))
-    return 0
+    return exit_code(
+        lambda: sys.stdout.write(
+            table(study(read(given.counts), given.days, given.also))
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import onnx
 from onnx import numpy_helper
 from safetensors.numpy import save
 
-from pipeline.errors import GroundswellError, InputError
+from pipeline.errors import InputError, exit_code
 from pipeline.training.files import write_whole
 
 Floats = npt.NDArray[np.float32]
@@ -103,12 +103,7 @@ def main() -> int:
     parser.add_argument("jar", type=Path)
     parser.add_argument("folder", type=Path)
     given = parser.parse_args()
-    try:
-        unpack(given.jar, given.folder)
-    except GroundswellError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return exit_code(lambda: unpack(given.jar, given.folder))
 
 
 if __name__ == "__main__":

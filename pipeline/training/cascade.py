@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from tqdm import tqdm
 
 from pipeline.tagging import corpora
 from pipeline.tagging.cascade import Foresight, Tier
@@ -30,7 +29,12 @@ from pipeline.tagging.gate import bag, weights
 from pipeline.tagging.heads import Heads, load_heads
 from pipeline.training.calibrate import part
 from pipeline.training.corpora import read_sets
-from pipeline.training.imitated import chats_apart, read_texts, read_whole
+from pipeline.training.imitated import (
+    chats_apart,
+    read_states,
+    read_texts,
+    read_whole,
+)
 
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -75,7 +79,6 @@ _EXACT = 0.05
 """An error so small a share of the usual one is none."""
 
 _NEVER_NAUGHT = 1e-9
-_AT_ONCE = 200
 _INT8 = 127
 
 
@@ -107,13 +110,8 @@ def gather(data: Path, encoder: Encoder, scratch: Path) -> Iterator[Told]:
 def _states(texts: list[str], encoder: Encoder, kept: Path) -> tuple[Floats, Floats]:
     """The pooled states of the few layers and of all, read or written."""
     if not kept.exists():
-        shallow, whole = [], []
-        for start in tqdm(range(0, len(texts), _AT_ONCE), desc=kept.stem, disable=None):
-            begun = encoder.begin(texts[start : start + _AT_ONCE])
-            skimmed = encoder.skim(begun)
-            shallow += [read.pooled for read in skimmed]
-            whole += [read.pooled for read in encoder.finish(begun, skimmed)]
-        np.savez(kept, shallow=np.stack(shallow), whole=np.stack(whole))
+        few, whole = read_states(texts, encoder, kept.stem)
+        np.savez(kept, shallow=few, whole=whole)
     with np.load(kept) as file:
         return file["shallow"], file["whole"]
 

@@ -75,13 +75,13 @@ def _heads(folder: Path) -> tuple[Array, Array]:
     """
     heads = load_file(folder / "heads.safetensors")
     weight, bias = heads["weight"], heads["bias"]
+    width = weight.shape[1]
     if (folder / SECOND).is_file():
         other = load_file(folder / SECOND)
         parts = SHARE * weight, (1 - SHARE) * other["heads.weight"]
         weight = np.concatenate(parts, axis=1)
         bias = SHARE * bias + (1 - SHARE) * other["heads.bias"]
     if (folder / SHALLOW).is_file():
-        width = len(load_file(folder / SHALLOW)["turn.bias"])
         weight = np.pad(weight, ((0, 0), (0, width)))
     return weight, bias
 

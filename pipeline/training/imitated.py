@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -67,6 +68,24 @@ def chats_apart(data: Path) -> list[str]:
         chosen = random.permutation(len(different))[:APART]
         texts += [different[n] for n in chosen]
     return texts
+
+
+class States(NamedTuple):
+    """Pooled states, texts x width: of the few layers, and of all, these last."""
+
+    few: Floats
+    whole: Floats
+
+
+def read_states(texts: Sequence[str], encoder: Encoder, title: str) -> States:
+    """What the few layers and what all make of texts; `title` stands at the bar."""
+    few, whole = [], []
+    for start in tqdm(range(0, len(texts), _AT_ONCE), title, disable=None):
+        begun = encoder.begin(texts[start : start + _AT_ONCE])
+        skimmed = encoder.skim(begun)
+        few += [read.pooled for read in skimmed]
+        whole += [read.pooled for read in encoder.finish(begun, skimmed)]
+    return States(np.stack(few), np.stack(whole))
 
 
 def read_whole(texts: list[str], model: Path, kept: Path) -> Floats:

@@ -51,7 +51,7 @@ def fit(states: Floats, truth: Floats, counts: Floats, held: float) -> Head:
 
     Args:
         states: texts x width.
-        truth: texts x labels, 0 or 1.
+        truth: texts x labels, from 0 to 1.
         counts: how much each text counts.
         held: how strongly weights are held to 0.
     """

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from transformers.utils import logging as transformers_logging
 
-from pipeline.errors import GroundswellError, InputError
+from pipeline.errors import InputError, exit_code
 from pipeline.training.files import write_whole
 from pipeline.training.finetune import Plan, Training
 from pipeline.training.network import WEIGHTS
@@ -162,13 +162,10 @@ def main() -> int:
     output = given.pop("output")
     _make_deterministic()
     sys.stderr.write(f"{TERMS}\n")
-    try:
-        card = train(Options(**given), output, PLAN, shown=sys.stderr.isatty())
-    except GroundswellError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(card)
-    return 0
+    options, shown = Options(**given), sys.stderr.isatty()
+    return exit_code(
+        lambda: sys.stdout.write(train(options, output, PLAN, shown=shown))
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from pipeline.errors import GroundswellError, InputError
+from pipeline.errors import InputError, exit_code
 from pipeline.training.batches import Ints, load_tokenizer, tokenise
 from pipeline.training.borrowed import (
     Bert,
@@ -142,12 +142,9 @@ def main() -> int:
     for name in ("data", "whole", "start", "output"):
         parser.add_argument(name, type=Path)
     given = parser.parse_args()
-    try:
-        set_beside(given.data, given.whole, given.start, given.output)
-    except GroundswellError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return exit_code(
+        lambda: set_beside(given.data, given.whole, given.start, given.output)
+    )
 
 
 if __name__ == "__main__":

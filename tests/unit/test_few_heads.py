@@ -1,7 +1,6 @@
 """What a few layers foretell counts beside what the others say."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,10 @@ from safetensors.torch import load_file, save_file  # noqa: E402 - needs torch
 from pipeline.tagging.encoder import Encoder  # noqa: E402
 from pipeline.tagging.heads import load_outputs  # noqa: E402
 from pipeline.training import few_heads  # noqa: E402
-from pipeline.training.corpora import Output, read_sets  # noqa: E402
+from pipeline.training.corpora import read_sets  # noqa: E402
 from pipeline.training.export import SHALLOW, export  # noqa: E402
-from pipeline.training.few_heads import SHARE, read_states  # noqa: E402
+from pipeline.training.few_heads import SHARE  # noqa: E402
+from pipeline.training.imitated import read_states  # noqa: E402
 
 WIDTH = 32
 
@@ -52,11 +52,10 @@ def run(monkeypatch: pytest.MonkeyPatch, data: Path, model: Path) -> int:
     return few_heads.main()
 
 
-def rows(data: Path, wanted: str) -> tuple[list[int], Sequence[Output]]:
-    """The outputs of a task, and their places among all."""
+def rows(data: Path, wanted: str) -> list[int]:
+    """The places of a task's outputs among all."""
     outputs = [output for one in read_sets(data, ()) for output in one.outputs]
-    found = [n for n, output in enumerate(outputs) if output.task == wanted]
-    return found, [outputs[n] for n in found]
+    return [n for n, output in enumerate(outputs) if output.task == wanted]
 
 
 def test_few_layers_say_what_people_say_of_texts_that_nobody_showed_them(
@@ -72,16 +71,35 @@ def test_few_layers_say_what_people_say_of_texts_that_nobody_showed_them(
     assert after.weight[:, :WIDTH] == pytest.approx(kept)
 
     github = next(s for s in read_sets(data, ()) if s.source.name == "github")
-    places, _ = rows(data, "basic-emotion on GitHub")
+    places = rows(data, "basic-emotion on GitHub")
     unseen = np.flatnonzero(github.held_out)
     encoder = Encoder(tmp_path, 1)
-    few, others = read_states([github.texts[n] for n in unseen], encoder, "")
+    few, both = read_states([github.texts[n] for n in unseen], encoder, "")
     truth = github.targets[unseen][:, : len(places)] > 0.5
     said = few @ after.weight[places, WIDTH:].T + after.bias[places] > 0
     assert np.mean(said == truth) > 0.95
-    logits = after.logits(np.concatenate([others[0], few[0]]))
+    others, last = both[:, :WIDTH], both[:, WIDTH:]
+    assert np.array_equal(last, few)
+    logits = after.logits(both[0])
     alone = after.weight[:, WIDTH:] @ few[0] + after.bias
     assert logits == pytest.approx(kept @ others[0] + alone, abs=1e-4)
+
+
+def test_labels_that_the_encoder_never_learned_leave_the_others_their_say(
+    data: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A label of a set may be unknown, and a head may be of no set."""
+    export(whole, tmp_path)
+    named = json.loads((tmp_path / "heads.json").read_text())
+    tone, calm = rows(data, "incivility on GitHub")
+    named[tone] = {"task": "elsewhere", "label": "said"}
+    (tmp_path / "heads.json").write_text(json.dumps(named))
+    before = load_outputs(tmp_path / "emotions.npz")
+    assert run(monkeypatch, data, tmp_path) == 0
+    after = load_outputs(tmp_path / "emotions.npz")
+    assert after.weight[calm, WIDTH:].any()
+    assert np.array_equal(after.weight[tone], before.weight[tone])
+    assert after.bias[tone] == before.bias[tone]
 
 
 def test_the_same_data_give_the_same_heads(
