@@ -1,7 +1,8 @@
 """Trains a small encoder on labelled texts that know of one task each.
 
-Made for few and short texts on one core: small batches, half precision where the CPU
-has it, lower layers that learn more slowly than upper ones.
+Made for few and short texts on one core: small batches, lower layers that learn more
+slowly than upper ones; and single precision, for with half of it (bfloat16) the Spanish
+encoder's macro-F1 was a point lower.
 """
 
 from collections.abc import Iterator, Sequence
@@ -189,10 +190,9 @@ def _step(
     wanted, counts = (
         torch.from_numpy(part[batch]) for part in (material.targets, material.counts)
     )
-    with torch.autocast("cpu", torch.bfloat16):
-        said = network(ids, ids.ne(0).long())
+    said = network(ids, ids.ne(0).long())
     loss = binary_cross_entropy_with_logits(
-        said.float(), wanted, counts, reduction="sum"
+        said, wanted, counts, reduction="sum"
     ) / len(batch)
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
