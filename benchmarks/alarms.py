@@ -3,8 +3,8 @@
 Learns from the daily shares of emotional tweets by country, each but its last 247 days,
 how much the combination's probability and the last days say of the next seven. Printed:
 the weights from all countries (`pipeline.forecast.alarms.WEIGHTS`), and for each half
-of the countries the Brier skill and AUC of the weights learnt from the other half, over
-the last 240 origins. Two minutes on one core.
+of the countries the Brier skill and AUC of the weights learnt from the other half,
+calibrated as in use, over the last 240 origins. Two minutes on one core.
 
     uv run --no-project --with . benchmarks/alarms.py
 """
@@ -21,7 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.forecast import combination
-from pipeline.forecast.alarms import base_rates, levels, outcomes, path_chances
+from pipeline.forecast.alarms import (
+    base_rates,
+    calibrated,
+    levels,
+    outcomes,
+    path_chances,
+)
 from pipeline.forecast.backtest import track
 from pipeline.forecast.recent import recent
 from pipeline.forecast.series import Array, Series
@@ -33,6 +39,8 @@ HORIZON = 7
 ORIGINS = 240
 SCORED_FROM = 400
 LEARNT_FROM = 120
+_YEAR = 365
+_OFFSET_PRECISION = 0.5
 _NEWTON_STEPS = 20
 
 
@@ -89,15 +97,40 @@ def days_of(country: str, series: Series) -> Days:
 
 
 def weights(everything: Sequence[Days]) -> Array:
-    """Logistic regression on all but the last days, by Newton's method."""
-    inputs = np.concatenate([days.inputs[past(days)] for days in everything])
-    came = np.concatenate([days.outcomes[past(days)] for days in everything])
-    found = np.zeros(inputs.shape[1])
+    """Logistic regression on all but the last days, by Newton's method.
+
+    Every year of every series has an offset of its own, so that what tells its days
+    apart is learnt, not what tells it from others; their mean is the first weight.
+    """
+    at = [past(days) for days in everything]
+    told = zip(everything, at, strict=True)
+    inputs, came = zip(
+        *((d.inputs[p, 1:], d.outcomes[p]) for d, p in told), strict=True
+    )
+    return _fitted(np.concatenate(inputs), np.concatenate(came), _years(at))
+
+
+def _fitted(inputs: Array, came: Array, years: NDArray[np.intp]) -> Array:
+    """Offset and weights; `years` says which offset each of the days shares."""
+    found, offsets = np.zeros(inputs.shape[1]), np.zeros(years.max() + 1)
     for _ in range(_NEWTON_STEPS):
-        chance = 1.0 / (1.0 + np.exp(-inputs @ found))
-        slope = inputs.T @ (came - chance)
-        found += np.linalg.solve((inputs.T * (chance * (1 - chance))) @ inputs, slope)
-    return found
+        chance = 1.0 / (1.0 + np.exp(-(inputs @ found + offsets[years])))
+        certain, miss = chance * (1 - chance), came - chance
+        own = np.bincount(years, certain) + _OFFSET_PRECISION
+        slope = np.bincount(years, miss) - _OFFSET_PRECISION * offsets
+        mixed = np.array([np.bincount(years, certain * each) for each in inputs.T])
+        curvature = (inputs.T * certain) @ inputs - mixed / own @ mixed.T
+        step = np.linalg.solve(curvature, inputs.T @ miss - mixed / own @ slope)
+        offsets += (slope - step @ mixed) / own
+        found += step
+    return np.concatenate([[offsets.mean()], found])
+
+
+def _years(at: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
+    """Which year of which series each day is of, numbered from 0."""
+    parts = [np.arange(days.size) // _YEAR for days in at]
+    before = np.cumsum([0, *(part.max(initial=-1) + 1 for part in parts)])
+    return np.concatenate([a + b for a, b in zip(parts, before, strict=False)])
 
 
 def past(days: Days) -> NDArray[np.intp]:
@@ -112,7 +145,8 @@ def scored(days: Days, learnt: Array) -> tuple[float, float]:
     end = days.outcomes.size - HORIZON
     known = np.isfinite(days.outcomes[end - ORIGINS : end])
     at = np.flatnonzero(known) + end - ORIGINS
-    chance = 1.0 / (1.0 + np.exp(-days.inputs[at] @ learnt))
+    said = 1.0 / (1.0 + np.exp(-days.inputs @ learnt))
+    chance = calibrated(said, days.outcomes, HORIZON)[at]
     came = days.outcomes[at]
     base = base_rates(days.outcomes, HORIZON)[at]
     skill = 1 - np.square(chance - came).mean() / np.square(base - came).mean()

@@ -20,12 +20,14 @@ from pipeline.forecast.recent import LEVEL_DAYS, recent
 from pipeline.forecast.series import MIN_KNOWN, Array, continued, ratio
 from pipeline.forecast.skill import beats
 
-WEIGHTS = (-0.72, 0.68, 0.12, -0.14, 0.25, 4.7, 0.5)
+WEIGHTS = (0.18, 0.67, 0.08, 0.92, -0.33, 0.52, 0.18)
 """Of 1, the combination's log-odds and the columns of `recent`; learnt from the daily
 shares of emotional tweets of 16 countries and regions by `benchmarks/alarms.py`."""
 
 _TOLERANCE = 1e-9
 _FEWEST_WEEKS = 12
+_NO_SKILL = 0.02
+"""Brier skill that mere noise has: in it, too, the level stands now low, now high."""
 _UNPROVEN_BAR = 0.9
 _RARELY = 0.05
 """Share of the year's days whose probability may equal an unproven alarm's."""
@@ -33,6 +35,8 @@ _LATELY = 28
 """Days that are not asked for it: those of a crisis are alike."""
 
 _YEAR = 365
+_MEMORY = 2 * _YEAR
+"""Past paths of errors that are laid over a forecast."""
 _CALIBRATION_PRECISION = (16.0, 64.0)
 _NEWTON_STEPS = 25
 
@@ -132,7 +136,7 @@ def path_chances(
     asked = np.isfinite(levels).any(axis=1) & np.isfinite(paths[:, 0])
     for day in kept + np.flatnonzero(asked[kept:]):
         known = int(np.searchsorted(origins, day - horizon, side="right"))
-        past = whole[origins[max(0, known - _YEAR) : known]]
+        past = whole[origins[max(0, known - _MEMORY) : known]]
         high = int((paths[day] + past > above[day]).any(axis=1).sum())
         result[day] = (high + 1) / (len(past) + 2)
     return result
@@ -190,11 +194,14 @@ def base_rates(outcomes: Array, horizon: int) -> Array:
 
 
 def proven(chances: Array, outcomes: Array, horizon: int, origin: int) -> bool:
-    """Whether the probabilities known by an origin beat the base rate (Brier score)."""
+    """Whether the probabilities known by an origin beat the base rate (Brier score).
+
+    They must by more than they would in mere noise (`benchmarks/noise.py`).
+    """
     past = slice(0, _ended(origin, horizon))
     base = base_rates(outcomes, horizon)[past]
     came = outcomes[past]
-    advantage = (base - came) ** 2 - (chances[past] - came) ** 2
+    advantage = (1.0 - _NO_SKILL) * (base - came) ** 2 - (chances[past] - came) ** 2
     return beats(advantage, horizon, fewest=_FEWEST_WEEKS * horizon)
 
 

@@ -70,6 +70,14 @@ def test_a_chance_knows_only_paths_that_have_ended() -> None:
     assert path_chances(errors, paths, level)[40] == before
 
 
+def test_a_chance_is_of_the_paths_of_two_years() -> None:
+    errors = np.zeros((1000, 1))
+    errors[:200] = 2.0
+    chance = path_chances(errors, np.zeros((1000, 1)), np.ones(1000))
+    assert chance[999] == pytest.approx(1 / 732)
+    assert chance[500] == pytest.approx((199 + 1) / (500 + 2))
+
+
 def test_without_any_past_the_chance_is_even() -> None:
     chance = path_chances(np.full((9, 3), np.nan), np.zeros((9, 3)), np.ones(9))
     assert chance.tolist() == [0.5] * 9
@@ -80,12 +88,11 @@ def test_more_chance_by_the_model_is_more_chance_in_all() -> None:
     assert said[0] < said[1] < said[2]
 
 
-def test_a_high_month_makes_a_high_day_likelier() -> None:
-    """The model may say the same: what follows a high month is known from others."""
-    low, high = random(120), random(120)
-    low[-28:] -= 1.0
-    high[-28:] += 1.0
-    days = np.array([recent(low)[-1], recent(high)[-1]])
+def test_calm_days_after_wild_ones_make_a_high_day_likelier() -> None:
+    """The model may say the same: what follows calm days is known from others."""
+    alike, calm = random(300), random(300)
+    calm[-90:] = 0.5 + 0.3 * (calm[-90:] - 0.5)
+    days = np.array([recent(alike)[-1], recent(calm)[-1]])
     said = weighed(np.array([0.4, 0.4]), days)
     assert said[0] < said[1]
 
@@ -124,6 +131,13 @@ def test_a_prophet_is_proven_and_a_guesser_is_not() -> None:
     came = (random(400) < 0.5).astype(float)
     assert proven(np.where(came == 1, 0.8, 0.2), came, HORIZON, 399)
     assert not proven(random(400, 1), came, HORIZON, 399)
+
+
+def test_a_skill_that_mere_noise_has_proves_nothing() -> None:
+    came = (random(1500) < 0.5).astype(float)
+    one, four = (np.where(came == 1, 0.5 + by, 0.5 - by) for by in (0.0025, 0.01))
+    assert not proven(one, came, HORIZON, 1499)
+    assert proven(four, came, HORIZON, 1499)
 
 
 def test_twelve_weeks_must_have_passed_before_anything_is_proven() -> None:
