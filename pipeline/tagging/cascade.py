@@ -1,9 +1,10 @@
 """Reads a text no further than it must: its words, a few layers, or all of them.
 
 Each step foretells the pooled state that the whole encoder would give, and how far off
-that may be; the heads judge what is foretold as they would the truth. A text goes on to
-the next step while too many labels might still be judged otherwise: the sum, over all
-labels, of how likely that is. How many are too many is the tier.
+that may be; the heads judge what is foretold as they would the truth. What words say by
+themselves is known for sure at each. A text goes on to the next step while too many
+labels might still be judged otherwise: the sum, over all labels, of how likely that is.
+How many are too many is the tier.
 
 docs/tagging.md says what each step costs and loses; pipeline/training/cascade.py fits
 what cascade.npz and cascade.toml hold.
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from pipeline.tagging.encoder import Encoder, Floats, Read, Reading
 from pipeline.tagging.gate import Bag, Gate
 from pipeline.tagging.heads import Doubles, Heads, load_heads
+from pipeline.tagging.word_heads import Said
 
 DECISIVE = frozenset({"basic-emotion", "fine-emotion", "marker"})
 """Tasks whose labels must be sure. Valence, say, is unsure of most calm messages."""
@@ -57,20 +59,22 @@ class Cascaded(NamedTuple):
 class Step(NamedTuple):
     """How one step's places become logits of the heads, and how unsure these are.
 
-    `weight` is labels x directions; the others have one number a label. `limits` are
-    the logits of the thresholds, `spread` standard deviations of the errors, and
-    `counted` is 1 for labels of decisive tasks and 0 for others.
+    `weight` is labels x directions, `said` labels x what words say by themselves; the
+    others have one number a label. `limits` are the logits of the thresholds, `spread`
+    standard deviations of the errors, and `counted` is 1 for labels of decisive tasks
+    and 0 for others.
     """
 
     weight: Floats
+    said: Floats
     bias: Floats
     limits: Floats
     spread: Floats
     counted: Floats
 
-    def logits(self, place: Floats) -> Floats:
-        """Of each label, given where a text lies."""
-        logits: Floats = self.weight @ place + self.bias
+    def logits(self, place: Floats, said: Floats) -> Floats:
+        """Of each label, given where a text lies and what its words say."""
+        logits: Floats = self.weight @ place + self.said @ said + self.bias
         return logits
 
     def doubt(self, logits: Floats, error: float) -> float:
@@ -115,16 +119,24 @@ class Foresight(NamedTuple):
 
     def step(self, heads: Heads, error: Floats) -> Step:
         """How some heads judge places that are off by `error`."""
-        slopes = heads.slopes[:, None]
-        weight = slopes * heads.weight
-        bias = heads.slopes * (heads.weight @ self.mean + heads.bias) + heads.offsets
+        weight, said = np.split(
+            heads.slopes[:, None] * heads.weight, [len(self.mean)], axis=1
+        )
+        bias = weight @ self.mean + heads.slopes * heads.bias + heads.offsets
         limits = np.log(heads.thresholds) - np.log1p(-heads.thresholds)
         spread = np.linalg.norm(weight @ error.T, axis=1)
         counted = np.array([task in DECISIVE for task, _ in heads.keys])
         return Step(
             *(
                 part.astype(np.float32)
-                for part in (weight @ self.decode.T, bias, limits, spread, counted)
+                for part in (
+                    weight @ self.decode.T,
+                    said,
+                    bias,
+                    limits,
+                    spread,
+                    counted,
+                )
             )
         )
 
@@ -143,14 +155,14 @@ class Shortcuts:
         self._gate = Gate(foresight.table, foresight.scale, foresight.words_bias)
         self._steps = lru_cache(maxsize=32)(self._made)
 
-    def by_words(self, text: str, platform: str) -> tuple[Floats, Cascaded | None]:
+    def by_words(self, said: Said, platform: str) -> tuple[Floats, Cascaded | None]:
         """Where the words place a text, and what it is if that is sure enough."""
-        place, bag = self._gate.read(text)
+        place, bag = self._gate.read(said.found)
         step, _ = self._steps(platform)
-        logits = step.logits(place[:-1])
+        logits = step.logits(place[:-1], said.logits)
         if step.doubt(logits, place[-1]) > self._tier.words:
             return place, None
-        reading = cache(lambda: self._of_words(bag))
+        reading = cache(lambda: self._of_words(bag, said))
         return place, Cascaded(_scores(logits), reading, "words")
 
     def by_shallow(
@@ -158,9 +170,9 @@ class Shortcuts:
     ) -> Cascaded | None:
         """What a text is by a few layers and its words' place, likewise."""
         _, step = self._steps(platform)
-        both = np.concatenate([skimmed.pooled, place])
+        both = np.concatenate([skimmed.mean, place])
         place = self._foresight.shallow @ both + self._foresight.shallow_bias
-        logits = step.logits(place[:-1])
+        logits = step.logits(place[:-1], skimmed.said.logits)
         if step.doubt(logits, place[-1]) > self._tier.shallow:
             return None
         reading = cache(lambda: self._of_shallow(skimmed))
@@ -172,18 +184,21 @@ class Shortcuts:
             heads, sight.shallow_error
         )
 
-    def _of_words(self, bag: Bag) -> Reading:
+    def _of_words(self, bag: Bag, said: Said) -> Reading:
         """What each word adds to the foretold state, in the place of its state."""
         added, words = self._gate.by_word(bag)
         states = added[:, :-1] @ self._foresight.decode
-        return Reading(states, self._foresight.mean, words)
+        own = said.heads.by_word(said.found) * len(words)
+        pooled = np.concatenate([self._foresight.mean, said.logits])
+        return Reading(np.concatenate([states, own], axis=1), pooled, words)
 
     def _of_shallow(self, skimmed: Read) -> Reading:
         """What each token adds to the foretold state, likewise."""
-        reading = skimmed.reading
-        shallow = self._foresight.shallow[:-1, : reading.states.shape[1]]
-        added = (reading.states @ shallow.T @ self._foresight.decode).astype(np.float32)
-        return reading._replace(states=added)
+        reading, width = skimmed.reading, len(skimmed.mean)
+        states, own = np.split(reading.states, [width], axis=1)
+        shallow = self._foresight.shallow[:-1, :width]
+        added = (states @ shallow.T @ self._foresight.decode).astype(np.float32)
+        return reading._replace(states=np.concatenate([added, own], axis=1))
 
 
 class Cascade:
@@ -217,13 +232,14 @@ class Cascade:
         steps = None if wholly else self._shortcuts
         found: dict[int, Cascaded] = {}
         places: dict[int, Floats] = {}
+        said = [self.encoder.words.read(text) for text, _ in texts]
         if steps is not None:
-            for n, (text, platform) in enumerate(texts):
-                places[n], told = steps.by_words(text, platform)
+            for n, (_, platform) in enumerate(texts):
+                places[n], told = steps.by_words(said[n], platform)
                 if told is not None:
                     found[n] = told
         left = [n for n in range(len(texts)) if n not in found]
-        begun = self.encoder.begin([texts[n][0] for n in left])
+        begun = self.encoder.begin([texts[n][0] for n in left], [said[n] for n in left])
         begun_of = dict(zip(left, begun, strict=True))
         skimmed: dict[int, Read] = {}
         if steps is not None:

@@ -17,6 +17,8 @@ import onnxruntime as ort
 from tokenizers import Encoding, Tokenizer
 
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
+from pipeline.tagging.word_heads import FILE as WORDS
+from pipeline.tagging.word_heads import Said, WordHeads
 
 Floats = npt.NDArray[np.float32]
 
@@ -57,7 +59,8 @@ class Reading(NamedTuple):
     """What some layers make of a text.
 
     `states` are tokens x width; `pooled`, width, is their mean, but for the tokens that
-    frame a text: those count in the mean and have no place among the states.
+    frame a text: those count in the mean and have no place among the states. The last
+    columns are what the words say by themselves, a label each, where they have a say.
     """
 
     states: Floats
@@ -66,22 +69,37 @@ class Reading(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What some layers make of a text's windows, each tokens x width."""
+    """What some layers make of a text's windows, each tokens x width.
+
+    `said` is what the words say by themselves.
+    """
 
     windows: list[Floats]
     encoding: Encoding
+    said: Said
+
+    @property
+    def mean(self) -> Floats:
+        """The mean over all tokens, width."""
+        mean: Floats = np.concatenate(self.windows).mean(axis=0)
+        return mean
 
     @property
     def pooled(self) -> Floats:
-        """The mean over all tokens, width."""
-        pooled: Floats = np.concatenate(self.windows).mean(axis=0)
-        return pooled
+        """The same, and what the words say beside it."""
+        return np.concatenate([self.mean, self.said.logits])
 
     @property
     def reading(self) -> Reading:
         """All windows as one text, each token counting the same."""
         states = np.concatenate([window[1:-1] for window in self.windows])
-        return Reading(states, self.pooled, _words(self.encoding, len(states)))
+        starts = [start for start, _ in self.encoding.offsets[: len(states)]]
+        said = self.said.by_token(np.array(starts, dtype=np.int64)) * len(states)
+        return Reading(
+            np.concatenate([states, said], axis=1),
+            self.pooled,
+            _words(self.encoding, len(states)),
+        )
 
 
 class Encoder:
@@ -89,7 +107,8 @@ class Encoder:
 
     Args:
         folder: holds lower.onnx.gz, on which others stand; upper.onnx.gz, the layers;
-            perhaps shallow.onnx.gz, a few other layers, cheaper; and tokenizer.json.
+            perhaps shallow.onnx.gz, a few other layers, cheaper; perhaps words.weights,
+            what words say by themselves; and tokenizer.json.
         threads: of one text's computation.
     """
 
@@ -102,18 +121,28 @@ class Encoder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._start, self._end = self._tokenizer.encode("").ids
+        self.words = WordHeads.load(folder / WORDS)
 
     def read(self, text: str) -> Reading:
         """What all layers make of `text`, of which only the beginning may be read."""
         (finished,) = self.finish(self.begin([text]))
         return finished.reading
 
-    def begin(self, texts: Sequence[str]) -> list[Read]:
-        """What the lower part makes of texts, likewise; others go on from there."""
+    def begin(
+        self, texts: Sequence[str], said: Sequence[Said] | None = None
+    ) -> list[Read]:
+        """What the lower part makes of texts, likewise; others go on from there.
+
+        Args:
+            texts: to begin with.
+            said: what their words say, if that is known.
+        """
         encodings = [self._encoded(text) for text in texts]
         windows = [[self._framed(one) for one in _cut(each.ids)] for each in encodings]
         states = _run(self._lower, "ids", windows)
-        return [Read(*pair) for pair in zip(states, encodings, strict=True)]
+        if said is None:
+            said = [self.words.read(text) for text in texts]
+        return [Read(*parts) for parts in zip(states, encodings, said, strict=True)]
 
     def skim(self, begun: Sequence[Read]) -> list[Read]:
         """What a few layers make of them, where there are such."""

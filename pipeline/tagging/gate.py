@@ -3,28 +3,21 @@
 It costs a hundredth of what the encoder does. pipeline/training/cascade.py fits it.
 """
 
-import re
 from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.tagging.encoder import Floats, Word
+from pipeline.tagging.hashed_words import Hashed
 from pipeline.tagging.lexicon import Span
 
 Rows = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint64]
 
 LENGTHS = 24
 """Last rows of a table: one for every size of a text, in half powers of two."""
 
-MOST_WORDS = 250
-"""Of a text are looked at."""
-
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?|[^\w\s]|_")
-_PAIR, _SPREAD = np.uint64(0x9E3779B1), np.uint64(2_654_435_761)
-_BITS, _SHIFT = np.uint64(0xFFFFFFFF), np.uint64(7)
+_SPREAD, _SHIFT = np.uint64(2_654_435_761), np.uint64(7)
 
 
 class Bag(NamedTuple):
@@ -38,21 +31,13 @@ class Bag(NamedTuple):
     rows: Rows
 
 
-def bag(text: str, size: int) -> Bag:
-    """The bag of a text for a table of `size` rows."""
-    found = []
-    for match in _WORD.finditer(text):
-        found.append(match)
-        if len(found) == MOST_WORDS:
-            break
-    hashes = np.array(
-        [crc32(m[0].lower().encode(errors="replace")) for m in found], dtype=np.uint64
-    )
-    pairs = (hashes[:-1] * _PAIR ^ hashes[1:]) & _BITS
-    spread = (np.concatenate([hashes, pairs]) * _SPREAD) >> _SHIFT
+def bag(found: Hashed, size: int) -> Bag:
+    """The bag of a text's words for a table of `size` rows."""
+    spread = (found.hashes * _SPREAD) >> _SHIFT
     rows = (spread % np.uint64(size - LENGTHS)).astype(np.int64)
-    length = size - LENGTHS + min(int(2 * np.log2(len(found) + 1)), LENGTHS - 1)
-    return Bag([match.span() for match in found], np.append(rows, length))
+    count = len(found.words)
+    length = size - LENGTHS + min(int(2 * np.log2(count + 1)), LENGTHS - 1)
+    return Bag(found.words, np.append(rows, length))
 
 
 def weights(found: Bag) -> Floats:
@@ -77,9 +62,9 @@ class Gate:
     ) -> None:
         self._table, self._scale, self._bias = table, scale, bias
 
-    def read(self, text: str) -> tuple[Floats, Bag]:
+    def read(self, words: Hashed) -> tuple[Floats, Bag]:
         """The place, and the bag it was foretold from."""
-        found = bag(text, len(self._table))
+        found = bag(words, len(self._table))
         total = weights(found) @ self._table[found.rows]
         return total * self._scale + self._bias, found
 

@@ -200,11 +200,19 @@ def _bleu(want: Sequence[str], got: Sequence[str]) -> float:
     return float(np.sqrt(single * double)) * brevity
 
 
-def find_directions() -> tuple[Floats, Floats]:
-    """The encoder's heads for comments on GitHub, as of `SpanModel`."""
+def find_directions(said: int) -> tuple[Floats, Floats]:
+    """The encoder's heads for comments on GitHub, as of `SpanModel`.
+
+    What words say by themselves is left out: a word tells little of a cause where its
+    company does not count, and with it answers were a point worse.
+
+    Args:
+        said: last columns of a state, which are the words' own.
+    """
     heads = load_heads(ENCODER, "github")
     rows = [heads.keys.index(key) for key in HEADS]
     directions = heads.weight[rows].T.astype(np.float16).astype(np.float32)
+    directions[len(directions) - said :] = 0
     return directions, heads.bias[rows].astype(np.float32)
 
 
@@ -369,8 +377,9 @@ def main() -> int:
     parser.add_argument("output", type=Path, nargs="?", default=SHIPPED.parent)
     given = parser.parse_args()
     comments = read_comments(given.data)
-    studied = study(comments, shipped_encoder(1))
-    directions, origin = find_directions()
+    encoder = shipped_encoder(1)
+    studied = study(comments, encoder)
+    directions, origin = find_directions(encoder.words.labels)
     table = Table.of(studied, directions, origin)
     weights = fit(table, _scale(table), np.arange(len(studied)))
     given.output.mkdir(parents=True, exist_ok=True)

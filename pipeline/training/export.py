@@ -5,8 +5,9 @@ BertModel), its linear heads (heads.safetensors, heads.json) and its tokenizer.j
 perhaps second.safetensors of `pipeline.training.second` and shallow.safetensors of
 `pipeline.training.shallow`, too. OUTPUT gets the embeddings, lower.onnx.gz; the layers,
 upper.onnx.gz; and those that foretell what the others say, shallow.onnx.gz, all int8;
-emotions.npz, the heads; heads.json and tokenizer.json. The same FOLDER gives the same
-files, byte for byte.
+emotions.npz, the heads; heads.json and tokenizer.json. What words had a say there
+(`pipeline.training.word_heads`) goes. The same FOLDER gives the same files, byte for
+byte.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from pipeline.tagging.encoder import PACKED
+from pipeline.tagging.word_heads import FILE as WORDS
 from pipeline.training.bert_graph import Array, Shape, Stack, build, products
 from pipeline.training.rounding import Range, ranges
 
@@ -41,6 +43,7 @@ def export(folder: Path, output: Path, *, int8: bool = True) -> list[Path]:
         onnx.checker.check_model(model)
         models.append(output / f"{name}{PACKED}")
         models[-1].write_bytes(packed(model))
+    (output / WORDS).unlink(missing_ok=True)
     weight, bias = _heads(folder)
     np.savez(output / "emotions.npz", weight=weight, bias=bias)
     for name in ("tokenizer.json", "heads.json"):

@@ -71,7 +71,7 @@ def let_speak(data: Path, model: Path) -> None:
 def _width_of_others(outputs: Outputs, encoder: Encoder) -> int:
     (read,) = encoder.skim(encoder.begin([""]))
     width: int = outputs.weight.shape[1]
-    return width - len(read.pooled)
+    return width - len(read.mean)
 
 
 def fit(states: Floats, wanted: Doubles) -> Outputs:

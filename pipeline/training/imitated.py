@@ -71,7 +71,7 @@ def chats_apart(data: Path) -> list[str]:
 
 
 class States(NamedTuple):
-    """Pooled states, texts x width: of the few layers, and of all, these last."""
+    """Mean states, texts x width: of the few layers, and of all, these last."""
 
     few: Floats
     whole: Floats
@@ -83,8 +83,8 @@ def read_states(texts: Sequence[str], encoder: Encoder, title: str) -> States:
     for start in tqdm(range(0, len(texts), _AT_ONCE), title, disable=None):
         begun = encoder.begin(texts[start : start + _AT_ONCE])
         skimmed = encoder.skim(begun)
-        few += [read.pooled for read in skimmed]
-        whole += [read.pooled for read in encoder.finish(begun, skimmed)]
+        few += [read.mean for read in skimmed]
+        whole += [read.mean for read in encoder.finish(begun, skimmed)]
     return States(np.stack(few), np.stack(whole))
 
 
@@ -108,8 +108,8 @@ def read_whole(texts: list[str], model: Path, kept: Path) -> Floats:
 
 def _read(model: Path, texts: list[str]) -> npt.NDArray[np.float16]:
     encoder = _encoder(model)
-    pooled = [read.pooled for read in encoder.finish(encoder.begin(texts))]
-    return np.stack(pooled).astype(np.float16)
+    states = [read.mean for read in encoder.finish(encoder.begin(texts))]
+    return np.stack(states).astype(np.float16)
 
 
 @cache

@@ -60,7 +60,7 @@ LIKELY, LIKELY_ON_REDDIT = 0.5, 0.55
 """Less likely stress and incivility are not marked, whatever that would do for F1:
 the lowest thresholds that are best for it mark half of all chats as stressed."""
 
-_GITHUB, _DREADDIT, _INCIVILITY = 0, 3, 4
+_GITHUB, DREADDIT, _INCIVILITY = 0, 3, 4
 _MARKER, _TONE, _FINE = "marker", "tone", "fine-emotion"
 _INCIVIL = "incivility on GitHub"
 _SECONDARY = "secondary emotion on GitHub"
@@ -226,7 +226,7 @@ def _severe_stress(data: Path, model: Model, idle: Texts, quiet: Floats) -> Fitt
 
 
 def _reddit_stress(data: Path, model: Model, clean: Model) -> Fitted:
-    posts = _kept(source.stress(data), held_out(_DREADDIT))
+    posts = _kept(source.stress(data), held_out(DREADDIT))
     logits = clean.head(_STRESS).logits(clean.states(posts.texts))
     place = Place(_MARKER, "reddit", "stress")
     return _scaled(place, model.head(_STRESS), logits, posts, LIKELY_ON_REDDIT)

@@ -54,6 +54,7 @@ from pipeline.tagging.fit_lexicon import fit_scale
 from pipeline.tagging.heads import Heads, load_heads
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
+from pipeline.tagging.word_heads import FILE as WORDS
 from pipeline.training.calibrate import held_out, part
 from pipeline.training.export import packed
 
@@ -130,7 +131,10 @@ def random_heads(heads: Heads, random: np.random.Generator) -> Heads:
 
 
 def shuffle_encoder(folder: Path, output: Path, random: np.random.Generator) -> Encoder:
-    """An encoder like the one in `folder`, the numbers of each matrix shuffled."""
+    """An encoder like the one in `folder`, the numbers of each matrix shuffled.
+
+    So is what its words say by themselves.
+    """
     shutil.copyfile(folder / "tokenizer.json", output / "tokenizer.json")
     for path in sorted(folder.glob(f"*{PACKED}")):
         model = onnx.load_from_string(unpacked(path))
@@ -140,6 +144,12 @@ def shuffle_encoder(folder: Path, output: Path, random: np.random.Generator) -> 
                 random.shuffle(values.reshape(-1))
                 tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
         (output / path.name).write_bytes(packed(model))
+    if (folder / WORDS).exists():
+        with np.load(folder / WORDS) as held:
+            parts = dict(held)
+        random.shuffle(parts["weight"].reshape(-1))
+        with (output / WORDS).open("wb") as file:
+            np.savez(file, **parts)
     return Encoder(output, threads=1)
 
 

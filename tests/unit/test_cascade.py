@@ -7,7 +7,8 @@ from pipeline.records import Mark
 from pipeline.tagging.cascade import Cascade, Step
 from pipeline.tagging.cascade_cache import MOST_CHARACTERS, Answers
 from pipeline.tagging.encoder import SHIPPED, shipped_encoder
-from pipeline.tagging.gate import LENGTHS, MOST_WORDS, Gate, bag, weights
+from pipeline.tagging.gate import LENGTHS, Bag, Gate, bag, weights
+from pipeline.tagging.hashed_words import MOST_WORDS, hashed
 from pipeline.tagging.tagger import TextToTag
 
 CALM = "the file is in the second folder of the archive"
@@ -17,6 +18,10 @@ JOY = Mark(task="basic-emotion", label="joy", score=0.9, flagged=True, tagger="t
 
 def cascade(tier: str) -> Cascade:
     return Cascade(shipped_encoder(1), SHIPPED, tier)
+
+
+def bag_of(text: str) -> Bag:
+    return bag(hashed(text), 1_000)
 
 
 def text(words: str, *context: str) -> TextToTag:
@@ -67,7 +72,8 @@ def test_a_text_can_be_read_whole_whatever_the_tier() -> None:
 
 def test_doubt_is_the_number_of_labels_that_may_yet_turn() -> None:
     one = np.ones(3, dtype=np.float32)
-    step = Step(np.eye(3, dtype=np.float32), one * 0, one * 0, one, one)
+    none = np.zeros((3, 0), dtype=np.float32)
+    step = Step(np.eye(3, dtype=np.float32), none, one * 0, one * 0, one, one)
     on_edge = np.array([0.0, 0.0, 9.0], dtype=np.float32)
     assert step.doubt(on_edge, 0.0) == pytest.approx(1.0, abs=0.01)
     near = np.array([2.0, 2.0, 2.0], dtype=np.float32)
@@ -77,7 +83,7 @@ def test_doubt_is_the_number_of_labels_that_may_yet_turn() -> None:
 
 
 def test_a_bag_holds_each_word_each_pair_and_the_length() -> None:
-    found = bag("It's broken, again", 1_000)
+    found = bag_of("It's broken, again")
     assert [slice(*place) for place in found.words] == [
         slice(0, 4),
         slice(5, 11),
@@ -86,12 +92,12 @@ def test_a_bag_holds_each_word_each_pair_and_the_length() -> None:
     ]
     assert len(found.rows) == 4 + 3 + 1
     assert found.rows[-1] >= 1_000 - LENGTHS > found.rows[:-1].max()
-    assert (bag("IT'S BROKEN, AGAIN", 1_000).rows == found.rows).all()
+    assert (bag_of("IT'S BROKEN, AGAIN").rows == found.rows).all()
 
 
 @pytest.mark.parametrize("words", ["", "a", "\ud800", "?! " * 5_000])
 def test_any_text_has_a_bag(words: str) -> None:
-    found = bag(words, 1_000)
+    found = bag_of(words)
     assert len(found.words) <= MOST_WORDS
     assert len(weights(found)) == len(found.rows)
 
@@ -99,7 +105,7 @@ def test_any_text_has_a_bag(words: str) -> None:
 def test_what_words_add_is_the_place_less_the_lengths_share() -> None:
     table = np.random.default_rng(1).integers(-127, 127, (1_000, 4)).astype(np.int8)
     gate = Gate(table, np.full(4, 0.1, np.float32), np.zeros(4, np.float32))
-    place, found = gate.read("one two three")
+    place, found = gate.read(hashed("one two three"))
     added, words = gate.by_word(found)
     length = table[found.rows[-1]] * np.float32(0.1)
     assert added.sum(axis=0) + length == pytest.approx(place, abs=1e-3)

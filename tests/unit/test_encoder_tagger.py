@@ -118,7 +118,8 @@ def test_a_text_is_the_mean_of_its_tokens_and_their_frame() -> None:
     reading = said_of("Why is this so slow?")
     assert len(reading.states) == reading.words[-1].end
     inner, outer = reading.states.mean(axis=0), reading.pooled
-    assert np.corrcoef(inner, outer)[0, 1] > 0.9
+    said = shipped_encoder(1).words.labels
+    assert np.corrcoef(inner[:-said], outer[:-said])[0, 1] > 0.9
 
 
 def test_a_few_layers_read_the_same_words() -> None:
@@ -159,7 +160,8 @@ def test_long_texts_are_read_in_windows_up_to_a_bound() -> None:
 def test_a_window_is_answered_as_a_text_alone() -> None:
     window = " ".join(["sad"] * (WINDOW - 2))
     both = said_of(f"{window} {window}")
-    np.testing.assert_allclose(both.pooled, said_of(window).pooled, atol=1e-5)
+    said, alone = shipped_encoder(1).words.labels, said_of(window)
+    np.testing.assert_allclose(both.pooled[:-said], alone.pooled[:-said], atol=1e-5)
 
 
 def test_evidence_is_the_loudest_word_and_its_loud_neighbours() -> None:

@@ -98,6 +98,12 @@ def test_what_is_fitted_can_be_read_with_and_is_the_same_again(
         made.append((folder / "cascade.npz").read_bytes())
     assert made[0] == made[1]
     assert "balanced  chats" in capsys.readouterr().out
+
+    (folder / "cascade.toml").unlink()
+    monkeypatch.setattr("sys.argv", [*command, "--keep-steps"])
+    assert cascade.main() == 0
+    assert (folder / "cascade.npz").read_bytes() == made[1]
+    assert "balanced  chats" in capsys.readouterr().out
     fast = Cascade(Encoder(folder, 1), folder, "fast")
     (found,) = fast.read([("see line 3", "irc")])
     assert len(found.scores) == len(fast.heads("irc").keys)

@@ -96,7 +96,7 @@ def test_the_shipped_weights_beat_the_whole_comment_on_real_ones(
 def test_scores_are_as_high_as_the_spans_are_right(tmp_path: Path) -> None:
     comments = read_comments(write(tmp_path))
     studied = study(comments, shipped_encoder(1))
-    table = Table.of(studied, *find_directions())
+    table = Table.of(studied, *find_directions(shipped_encoder(1).words.labels))
     right = np.array([[0.9] * 80 + [0.2] * 20])
     found = np.repeat((right > 0.5).astype(float)[..., np.newaxis], 3, axis=2)
     scale = fit_score(causes.Foretold(right, found))
