@@ -188,13 +188,13 @@ class Shortcuts:
         """What each word adds to the foretold state, in the place of its state."""
         added, words = self._gate.by_word(bag)
         states = added[:, :-1] @ self._foresight.decode
-        own = said.heads.by_word(said.found) * len(words)
+        own = said.heads.by_word(said) * len(words)
         pooled = np.concatenate([self._foresight.mean, said.logits])
         return Reading(np.concatenate([states, own], axis=1), pooled, words)
 
     def _of_shallow(self, skimmed: Read) -> Reading:
         """What each token adds to the foretold state, likewise."""
-        reading, width = skimmed.reading, len(skimmed.mean)
+        reading, width = skimmed.reading, skimmed.windows[0].shape[1]
         states, own = np.split(reading.states, [width], axis=1)
         shallow = self._foresight.shallow[:-1, :width]
         added = (states @ shallow.T @ self._foresight.decode).astype(np.float32)

@@ -10,7 +10,7 @@ classification", ACL 2012. pipeline/training/word_heads.py fits it.
 """
 
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,18 @@ FILE = "words.weights"
 
 _NONE = np.zeros(0, np.int64)
 _SHORT = 1e-9
-_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
+
+
+class Known(NamedTuple):
+    """The words and pairs of a text that a table has.
+
+    `places` are theirs among all hashes of the text, `rows` those of the table, and
+    `loud` is how much each place counts.
+    """
+
+    places: Ints
+    rows: Ints
+    loud: Floats
 
 
 class WordHeads:
@@ -86,37 +97,37 @@ class WordHeads:
     def read(self, text: str) -> "Said":
         """What the words of `text` say, of which only the beginning is read."""
         found = hashed(text)
-        places, rows, loud = self._known(found)
-        if not len(places):
-            return Said(found, self._bias, self)
-        return Said(found, loud @ self._weight[rows] * self._step + self._bias, self)
+        known = self._known(found)
+        logits = self._bias
+        if len(known.places):
+            logits = known.loud @ self._weight[known.rows] * self._step + logits
+        return Said(found, logits, known, self)
 
-    def by_word(self, found: Hashed) -> Floats:
+    def by_word(self, said: "Said") -> Floats:
         """What each word adds to the logits, words x labels; half of its pairs."""
-        count = len(found.words)
-        added = np.zeros((len(found.hashes), self.labels), np.float32)
-        places, rows, loud = self._known(found)
+        count, (places, rows, loud) = len(said.found.words), said.known
+        added = np.zeros((len(said.found.hashes), self.labels), np.float32)
         added[places] = loud[:, np.newaxis] * self._weight[rows] * self._step
-        words, pairs = added[:count].copy(), added[count:] / 2
+        words, pairs = added[:count], added[count:] / 2
         words[:-1] += pairs
         words[1:] += pairs
         return words
 
-    def _known(self, found: Hashed) -> tuple[Ints, Ints, Floats]:
-        """Which hashes have a row, which one, and how much each place counts."""
+    def _known(self, found: Hashed) -> Known:
         if not len(self._keys):
-            return _NONE, _NONE, self._rarity
+            return Known(_NONE, _NONE, self._rarity)
         hashes = found.hashes.astype(np.uint32)
-        rows = np.searchsorted(self._keys, hashes)
+        rows = self._keys.searchsorted(hashes)
         rows[rows == len(self._keys)] = 0
-        (places,) = np.nonzero(self._keys[rows] == hashes)
+        (places,) = (self._keys[rows] == hashes).nonzero()
         rows = rows[places]
-        ordered = np.sort(rows)
-        left, right = (np.searchsorted(ordered, rows, side) for side in _SIDES)
-        times = (right - left).astype(np.float32)
-        loud = (1 + np.log(times)) * self._rarity[rows]
-        length = np.sqrt(float((loud * loud / times).sum()))
-        return places, rows, loud / (times * np.float32(max(length, _SHORT)))
+        loud, times = self._rarity[rows], _times(rows)
+        if times is not None:
+            loud = (1 + np.log(times)) * loud / times
+            length = np.sqrt(float((loud * loud * times).sum()))
+        else:
+            length = np.sqrt(float(loud @ loud))
+        return Known(places, rows, loud / np.float32(max(length, _SHORT)))
 
 
 class Said(NamedTuple):
@@ -124,6 +135,7 @@ class Said(NamedTuple):
 
     found: Hashed
     logits: Floats
+    known: Known
     heads: WordHeads
 
     def by_token(self, starts: Ints) -> Floats:
@@ -132,14 +144,24 @@ class Said(NamedTuple):
         Args:
             starts: where each token begins in the text, rising.
         """
-        added = np.zeros((len(starts), self.heads.labels), np.float32)
-        if not added.size or not self.found.words:
-            return added
-        first, end = np.searchsorted(starts, np.array(self.found.words).T)
-        first = np.minimum(first, np.maximum(end - 1, 0))  # a word within a token
-        shares = self.heads.by_word(self.found)
-        for begin, after, share in zip(
-            first.tolist(), end.tolist(), shares, strict=True
-        ):
-            added[begin:after] += share / max(1, after - begin)
+        if not len(starts) or not self.found.words:
+            return np.zeros((len(starts), self.heads.labels), np.float32)
+        first, end = starts.searchsorted(np.array(self.found.words).T)
+        end = np.maximum(end, 1)
+        first = np.minimum(first, end - 1)  # a word may lie within a token
+        sizes = end - first
+        words = np.repeat(np.arange(len(sizes)), sizes)
+        tokens = np.arange(len(words)) - (sizes.cumsum() - end)[words]
+        shares = np.zeros((len(starts), len(sizes)), np.float32)
+        shares[tokens, words] = (1 / sizes)[words]
+        added: Floats = shares @ self.heads.by_word(self)
         return added
+
+
+def _times(rows: Ints) -> Floats | None:
+    """How often each of some numbers is there, if any is more than once."""
+    ordered = np.sort(rows)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return None
+    times = ordered.searchsorted(rows, "right") - ordered.searchsorted(rows, "left")
+    return times.astype(np.float32)

@@ -46,7 +46,7 @@ def test_of_unknown_words_the_bias_alone_is_said(text: str) -> None:
 def test_what_the_words_add_is_the_logit(words: list[str]) -> None:
     known = heads()
     said = known.read(" ".join(words))
-    added = known.by_word(said.found)
+    added = known.by_word(said)
     assert added.shape == (min(len(words), MOST_WORDS), 2)
     assert added.sum(axis=0) == pytest.approx(said.logits - [-1, -2], abs=1e-4)
 
@@ -98,7 +98,7 @@ def test_where_there_is_no_file_no_label_is_judged(tmp_path: Path) -> None:
     none = WordHeads.load(tmp_path / FILE)
     said = none.read("it crashes again")
     assert (none.labels, said.logits.size) == (0, 0)
-    assert none.by_word(said.found).shape == (3, 0)
+    assert none.by_word(said).shape == (3, 0)
     assert said.by_token(np.array([0, 3])).shape == (2, 0)
 
 
