@@ -1,5 +1,6 @@
 """Train a network: AdamW, warm-up and linear decay, batches of texts of like length."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
+from transformers.utils import logging as transformers_logging
 
 from pipeline.training.batches import (
     TOKENS,
@@ -77,6 +79,16 @@ class Training(NamedTuple):
     folder: Path
     seed: int
     shown: bool
+
+
+def be_deterministic() -> None:
+    """The same weights from the same seed, with the same machine and threads."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Nothing here reads memory before it is written: to fill it costs a tenth.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
 
 
 def train_network(training: Training, lessons: Lessons, plan: Plan) -> Network:

@@ -9,18 +9,14 @@ it was stopped.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from transformers.utils import logging as transformers_logging
-
 from pipeline.errors import InputError, exit_code
 from pipeline.training.files import write_whole
-from pipeline.training.finetune import Plan, Training
+from pipeline.training.finetune import Plan, Training, be_deterministic
 from pipeline.training.network import WEIGHTS
 from pipeline.training.options import Options, check, keep
 from pipeline.training.reccon_data import Target, draw, read_targets
@@ -143,13 +139,6 @@ def table(rows: dict[str, Figures]) -> list[str]:
     return lines
 
 
-def _make_deterministic() -> None:
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-
-
 def main() -> int:
     """Train what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=TERMS)
@@ -160,7 +149,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = vars(parser.parse_args())
     output = given.pop("output")
-    _make_deterministic()
+    be_deterministic()
     sys.stderr.write(f"{TERMS}\n")
     options, shown = Options(**given), sys.stderr.isatty()
     return exit_code(

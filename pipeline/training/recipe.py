@@ -4,17 +4,13 @@ Below the output folder: `teachers/SEED/`, `soft-labels/`, `student/` and `model
 last is what a tagger reads.
 """
 
-import os
 from pathlib import Path
-
-import torch
-from transformers.utils import logging as transformers_logging
 
 from pipeline.errors import InputError
 from pipeline.training.corpora import Chat, read_chats, read_sets
 from pipeline.training.export import export
 from pipeline.training.files import told, write_whole
-from pipeline.training.finetune import Training
+from pipeline.training.finetune import Training, be_deterministic
 from pipeline.training.held_out import (
     SetFigures,
     figures_of,
@@ -47,7 +43,7 @@ class Recipe:
     def __init__(self, options: Options, output: Path, *, shown: bool) -> None:
         self._options, self._output, self._shown = options, output, shown
         keep(options, output)
-        _make_deterministic()
+        be_deterministic()
         sets = read_sets(options.data, options.without)
         self._material = gather(sets, options.subset, options.seed)
         chats = read_chats(options.data, options.without)
@@ -126,11 +122,3 @@ class Recipe:
 def _need(folder: Path, stage: Stage) -> None:
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"{folder} holds no trained weights: run --stage {stage}")
-
-
-def _make_deterministic() -> None:
-    """The same weights from the same seed, with the same machine and threads."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
