@@ -59,7 +59,7 @@ STEPS = 30
 HEED = 3.0
 """How many chats another text outweighs: there are fewer, and more is felt in them."""
 
-MOST_LOST = {"fast": 3.0, "balanced": 0.5}
+MOST_LOST = {"fast": 3.0, "balanced": 1.0}
 """Points of micro-F1 that a tier may lose on any labelled set, memories apart."""
 
 MOST_STRAYED = {"fast": 13.0, "balanced": 6.0}
