@@ -128,17 +128,19 @@ def path_chances(
         before: those of the first days, taken over from an earlier time.
     """
     days, horizon = paths.shape
-    levels = levels.reshape(days, -1)
+    levels = levels.reshape(days, -1, 1)
     whole = _whole_paths(errors)
     origins = np.flatnonzero(np.isfinite(whole).all(axis=1))
+    # Days ahead come first: they are far fewer, and what is summed up lies together.
+    past = np.ascontiguousarray(whole[origins].T)
     above = levels + _TOLERANCE * (1.0 + np.abs(levels))
     result, kept = continued(before, (days,))
-    asked = np.isfinite(levels).any(axis=1) & np.isfinite(paths[:, 0])
+    asked = np.isfinite(levels).any(axis=(1, 2)) & np.isfinite(paths[:, 0])
     for day in kept + np.flatnonzero(asked[kept:]):
         known = int(np.searchsorted(origins, day - horizon, side="right"))
-        past = whole[origins[max(0, known - _MEMORY) : known]]
-        high = int((paths[day] + past > above[day]).any(axis=1).sum())
-        result[day] = (high + 1) / (len(past) + 2)
+        laid = past[:, max(0, known - _MEMORY) : known] + paths[day, :, np.newaxis]
+        high = int(np.count_nonzero((laid > above[day]).any(axis=0)))
+        result[day] = (high + 1) / (laid.shape[1] + 2)
     return result
 
 
@@ -198,11 +200,7 @@ def proven(chances: Array, outcomes: Array, horizon: int, origin: int) -> bool:
 
     They must by more than they would in mere noise (`benchmarks/noise.py`).
     """
-    past = slice(0, _ended(origin, horizon))
-    base = base_rates(outcomes, horizon)[past]
-    came = outcomes[past]
-    advantage = (1.0 - _NO_SKILL) * (base - came) ** 2 - (chances[past] - came) ** 2
-    return beats(advantage, horizon, fewest=_FEWEST_WEEKS * horizon)
+    return _proven(_advantage(chances, outcomes, horizon), horizon, origin)
 
 
 def rings(
@@ -215,14 +213,8 @@ def rings(
     a high day is almost sure, and, unless the record is too short to prove anything, as
     sure as hardly ever in the year before the last weeks.
     """
-    past = slice(0, _ended(origin, horizon))
-    known = np.isfinite(chances[past]) & np.isfinite(outcomes[past])
-    if proven(chances, outcomes, horizon, origin):
-        bar = best_bar(chances[past][known], outcomes[past][known])
-        return bool(chances[origin] >= bar), True
-    young = int(known.sum()) < _FEWEST_WEEKS * horizon
-    sure = chances[origin] >= _UNPROVEN_BAR
-    return bool(sure and (young or _among_the_highest(chances, origin))), False
+    skill = proven(chances, outcomes, horizon, origin)
+    return _raised(chances, outcomes, horizon, origin, skill=skill), skill
 
 
 def verdicts(
@@ -241,10 +233,39 @@ def verdicts(
     """
     chances, outcomes = odds
     result, _ = continued(before, (chances.size, 2))
+    advantage = _advantage(chances, outcomes, horizon)
     for origin in origins:
         if np.isnan(result[origin, 0]):
-            result[origin] = rings(chances, outcomes, horizon, origin)
+            skill = _proven(advantage, horizon, origin)
+            result[origin] = (
+                _raised(chances, outcomes, horizon, origin, skill=skill),
+                skill,
+            )
     return result
+
+
+def _advantage(chances: Array, outcomes: Array, horizon: int) -> Array:
+    """By how much each day's probability beat the base rate's, shape (days,)."""
+    base = (base_rates(outcomes, horizon) - outcomes) ** 2
+    return np.asarray((1.0 - _NO_SKILL) * base - (chances - outcomes) ** 2)
+
+
+def _proven(advantage: Array, horizon: int, origin: int) -> bool:
+    past = advantage[: _ended(origin, horizon)]
+    return beats(past, horizon, fewest=_FEWEST_WEEKS * horizon)
+
+
+def _raised(
+    chances: Array, outcomes: Array, horizon: int, origin: int, *, skill: bool
+) -> bool:
+    past = slice(0, _ended(origin, horizon))
+    known = np.isfinite(chances[past]) & np.isfinite(outcomes[past])
+    if skill:
+        bar = best_bar(chances[past][known], outcomes[past][known])
+        return bool(chances[origin] >= bar)
+    young = int(known.sum()) < _FEWEST_WEEKS * horizon
+    sure = chances[origin] >= _UNPROVEN_BAR
+    return bool(sure and (young or _among_the_highest(chances, origin)))
 
 
 def best_bar(chances: Array, outcomes: Array) -> float:

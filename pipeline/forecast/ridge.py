@@ -25,6 +25,9 @@ _YEARS = np.arange(1, 8)
 _AROUND = (364.0, 365.25, 357.0, 371.0)
 """Days in a year: of whole weeks, of the calendar, and for what moves by a week."""
 
+_PAST = np.rint(np.outer(_AROUND, _YEARS)).astype(np.int64)[:, :, np.newaxis]
+"""Days that lie so many such years back, lengths x years x 1."""
+
 _PENALTY = 10.0
 _WEEKDAYS = 0.3 * (np.eye(_WEEK) - 1.0 / _WEEK)
 COLUMNS = _LAGS + _RATES.size + len(_AROUND) + 1 + _WEEK
@@ -147,16 +150,12 @@ class _Days:
 
         Shrunk means over the years there are, shape (origins or ahead, 4).
         """
-        columns = []
-        for length in _AROUND:
-            years = np.rint(length * _YEARS).astype(np.int64)[:, np.newaxis]
-            then = origins - years
-            known = then >= _WEEK - 1
-            target = np.clip(then + ahead, 0, self.values.size - 1)
-            above = self.values[target] - self.base[np.maximum(then, 0)]
-            above = np.where(known, above, 0.0).sum(axis=0)
-            columns.append(above / (known.sum(axis=0) + 1))
-        return np.stack(np.broadcast_arrays(*columns), axis=-1)
+        then = origins - _PAST
+        known = then >= _WEEK - 1
+        target = np.clip(then + ahead, 0, self.values.size - 1)
+        above = self.values[target] - self.base[np.maximum(then, 0)]
+        above = np.where(known, above, 0.0).sum(axis=1)
+        return np.asarray((above / (known.sum(axis=1) + 1)).T)
 
 
 def _laid_out(values: Array) -> _Days:
