@@ -47,10 +47,11 @@ FROM (
   GROUP BY day
 )
 """
+# The level alone, as the forecast dashboard shows it: there each alarm can be seen.
 ALARMS = f"""
-SELECT count(DISTINCT (task, label)) AS "Alarms"
+SELECT count(*) AS "Alarms"
 FROM alarms
-WHERE {SCOPE} AND alarm AND skill
+WHERE {SCOPE} AND kind = 'level' AND alarm AND skill
   AND origin = (SELECT max(origin) FROM alarms WHERE {SCOPE})
 """
 TROUBLED = """
@@ -325,8 +326,9 @@ def _figures() -> Iterable[panels.Panel]:
     yield panels.figure(
         6,
         "Alarms",
-        "Labels of this scope for which the newest forecast expects high prevalence. "
-        "The forecast dashboard tells which, and how good the alarms have been.",
+        "Labels of this scope with an alarm that their level will be high, raised by "
+        "the newest forecast; only alarms that have been clearly better than the usual "
+        "frequency count. The forecast dashboard shows them, one label at a time.",
         (16, 4, 4, 4),
         DuckDbQuery(ALARMS),
     ).thresholds(panels.steps((None, panels.GREEN), (1, panels.AMBER)))

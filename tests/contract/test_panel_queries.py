@@ -103,6 +103,31 @@ def test_the_duckdb_inside_grafana_gives_the_same(
         assert their["types"] == our["types"]
 
 
+def test_an_alarm_of_a_rise_is_none_of_the_level(tmp_path: Path) -> None:
+    path = tmp_path / "published.duckdb"
+    write(path, NOW)
+
+    def alarms() -> dict[str, list[list[Any]]]:
+        return {
+            one.values["scope"]: one.bound
+            for one in ask(path, NOW)
+            if one.panel == "Alarms"
+        }
+
+    newest = "origin = (SELECT max(origin) FROM alarms) AND label = 'frustration'"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "INSERT INTO alarms SELECT * REPLACE ('rise' AS kind, true AS alarm) "
+            f"FROM alarms WHERE {newest}"
+        )
+    assert alarms()["all"] == [[0]]
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            f"UPDATE alarms SET alarm = true WHERE kind = 'level' AND {newest}"
+        )
+    assert alarms()["all"] == [[1]]
+
+
 def test_an_empty_published_file_breaks_no_panel(tmp_path: Path) -> None:
     path = tmp_path / "empty.duckdb"
     sql = ROOT / "pipeline" / "warehouse" / "published.sql"
