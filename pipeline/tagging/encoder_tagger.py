@@ -22,7 +22,7 @@ from pipeline.tagging.encoder import SHIPPED, Floats, Reading, shipped_encoder
 from pipeline.tagging.heads import Heads
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
 from pipeline.tagging.lexicon_tagger import LANGUAGE, NEUTRAL, Key, LexiconTagger
-from pipeline.tagging.masking import mask
+from pipeline.tagging.masking import mask, without_blocks
 from pipeline.tagging.negative import NEGATIVE
 from pipeline.tagging.tagger import TextToTag
 
@@ -30,10 +30,21 @@ NAME = "encoder-1"
 LEAST_SCORE = 0.01
 """Marks below are left out: they say nothing, and there would be forty a text."""
 
-AT_ONCE = 50_000
-"""Characters of texts that are read together: some 40 MB of their tokens' states."""
+AT_ONCE = 20_000
+"""Characters of texts that are read together: some 50 MB of their tokens' states."""
 
 _LATIN = re.compile("[A-Za-z]")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_LONGEST = 20
+"""Characters of a word on either side of what a tokenizer took for one."""
+
+_SAY_NOTHING = """
+a an the i you he she it we they me him her us them my your his its our their this that
+these those is am are was were be been being has have had do does did of to in on at by
+for from with and or but so as if than then there here will would can could i'm i'll
+i've i'd you're it's that's we're they're
+"""
+_NO_SIGN = frozenset(_SAY_NOTHING.split())
 _LEAST_LETTERS = 3
 _NO_EVIDENCE = frozenset({NEUTRAL})
 _AS_LOUD = 0.5
@@ -115,7 +126,7 @@ class EncoderTagger:
         self, texts: Sequence[TextToTag], found: Sequence[list[Mark]]
     ) -> list[Cascaded]:
         """What the cascade says of texts, in which it may not overlook all `found`."""
-        placed = [(text.text, text.platform) for text in texts]
+        placed = [(_said(text.text), text.platform) for text in texts]
         reads = self._cascade.read(placed)
         again = [
             n
@@ -140,7 +151,7 @@ class EncoderTagger:
 
     def _hurts(self, platform: str, text: str) -> float:
         """How likely an earlier text of the thread shows a negative emotion."""
-        (read,) = self._cascade.read([(text, platform)])
+        (read,) = self._cascade.read([(_said(text), platform)])
         keys = self._cascade.heads(platform).keys
         scores = zip(keys, read.scores.tolist(), strict=True)
         negative = (score for key, score in scores if key in NEGATIVE)
@@ -219,7 +230,8 @@ def _outright(own: list[Mark], found: list[Mark]) -> list[Mark]:
 def _in_spanish(text: TextToTag) -> list[Mark]:
     """Emotions and markers; nobody labelled Spanish texts for anything else."""
     encoder = spanish.shipped_spanish()
-    heads, read = encoder.heads(text.platform), encoder.read(text.text, text.platform)
+    heads = encoder.heads(text.platform)
+    read = encoder.read(_said(text.text), text.platform)
     return _own(text.text, heads, read, {}) + encoder.markers(text.text)
 
 
@@ -227,7 +239,8 @@ def loudest_words(text: str, reading: Reading, weight: Floats) -> Span | None:
     """The words that add most to the logit of a head; None if there is no word.
 
     They are the word that adds most above the average, and those next to it as long
-    as each adds at least half as much.
+    as each adds at least half as much. A word that says nothing by itself, such as
+    "has", is the loudest only where there is no other, and stands at neither end.
     """
     added = reading.states @ weight
     above = added - added.mean()
@@ -238,10 +251,30 @@ def loudest_words(text: str, reading: Reading, weight: Floats) -> Span | None:
     ]
     if not words:
         return None
-    loudest = max(range(len(words)), key=words.__getitem__)
+    falling = sorted(range(len(words)), key=words.__getitem__, reverse=True)
+    telling = (n for n in falling if _tells(text, words[n][1]))
+    loudest = next(telling, falling[0])
     enough = abs(words[loudest][0]) * _AS_LOUD
     first, last = (_reach(words, loudest, step, enough) for step in (-1, 1))
-    return (words[first][1][0], words[last][1][1])
+    while first < loudest and not _tells(text, words[first][1]):
+        first += 1
+    while last > loudest and not _tells(text, words[last][1]):
+        last -= 1
+    return (_whole(text, words[first][1])[0], _whole(text, words[last][1])[1])
+
+
+def _whole(text: str, place: Span) -> Span:
+    """The word that a tokenizer's word is in, which it may cut: "can't", "I'm"."""
+    start, end = place
+    for match in _WORD.finditer(text, max(0, start - _LONGEST), end + _LONGEST):
+        if match.start() <= start < match.end():
+            return (match.start(), max(end, match.end()))
+    return place
+
+
+def _tells(text: str, place: Span) -> bool:
+    start, end = _whole(text, place)
+    return text[start:end].lower() not in _NO_SIGN
 
 
 def _reach(
@@ -255,6 +288,11 @@ def _reach(
             break
         reached = ahead
     return reached
+
+
+def _said(text: str) -> str:
+    """What its author said of what may be read of a text, each word at its place."""
+    return without_blocks(text[:MAX_CHARACTERS])
 
 
 def _is_judged(text: TextToTag) -> bool:

@@ -61,6 +61,7 @@ _RULES = (
     ("(", _CALL),
     ("--", _OPTION),
 )
+_BLOCKS = (("`", _FENCED), ("~~~", _FENCED), ("<", _CODE_ELEMENT))
 
 
 def mask(text: str) -> str:
@@ -75,5 +76,20 @@ def mask(text: str) -> str:
     return masked if masked.isascii() else _SURROGATE.sub(BLANK, masked)
 
 
+def without_blocks(text: str) -> str:
+    """`text` with spaces for code blocks, logs and quoted lines, of the same length.
+
+    For who reads sentences: there, code and addresses within one belong to it.
+    """
+    for needed, pattern in _BLOCKS:
+        if needed in text:
+            text = pattern.sub(_space, text)
+    return _LINES.sub(_space, text)
+
+
 def _blank(match: re.Match[str]) -> str:
     return BLANK * (match.end() - match.start())
+
+
+def _space(match: re.Match[str]) -> str:
+    return " " * (match.end() - match.start())

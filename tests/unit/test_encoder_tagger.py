@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import TaggingSettings
+from pipeline.config import TaggingSettings, Tier
 from pipeline.records import Mark
 from pipeline.tagging.encoder import (
     MAX_WINDOWS,
@@ -164,18 +164,60 @@ def test_a_window_is_answered_as_a_text_alone() -> None:
     np.testing.assert_allclose(both.pooled[:-said], alone.pooled[:-said], atol=1e-5)
 
 
+def reading_of(words: list[str], loudness: list[float]) -> Reading:
+    """As if each word were a token; a "'" clings to its neighbours."""
+    placed: list[Word] = []
+    start = 0
+    for n, word in enumerate(words):
+        clings = "'" in words[max(0, n - 1) : n + 1]
+        start += 0 if n == 0 or clings else 1
+        placed.append(Word(n, n + 1, (start, start + len(word))))
+        start += len(word)
+    states = np.array(loudness, dtype=np.float32)[:, None]
+    return Reading(states, states.mean(axis=0), placed)
+
+
 def test_evidence_is_the_loudest_word_and_its_loud_neighbours() -> None:
     text = "ok so terribly angry . bye"
-    loudness = [0.0, 0.2, 6.0, 8.0, 9.0, 0.1]
-    starts = [0, 3, 6, 15, 21, 23]
-    words = [
-        Word(n, n + 1, (start, start + len(word)))
-        for n, (start, word) in enumerate(zip(starts, text.split(), strict=True))
-    ]
-    states = np.array(loudness, dtype=np.float32)[:, None]
-    reading = Reading(states, states.mean(axis=0), words)
+    reading = reading_of(text.split(), [0.0, 0.2, 6.0, 8.0, 9.0, 0.1])
     start, end = loudest_words(text, reading, HEAD) or (0, 0)
     assert text[start:end] == "terribly angry"
+
+
+@pytest.mark.parametrize(
+    ("text", "loudness", "expected"),
+    [
+        ("it has failed again", [-9.0, 9.0, 8.0, 6.0], "failed again"),
+        ("hell is here", [8.0, 7.0, 0.0], "hell"),
+        ("you and me", [1.0, 3.0, 2.0], "and"),
+    ],
+)
+def test_words_that_say_nothing_are_no_evidence_beside_others(
+    text: str, loudness: list[float], expected: str
+) -> None:
+    start, end = loudest_words(text, reading_of(text.split(), loudness), HEAD) or (0, 0)
+    assert text[start:end] == expected
+
+
+def test_evidence_cuts_no_word_at_its_apostrophe() -> None:
+    text = "I can't believe"
+    reading = reading_of(["I", "can", "'", "t", "believe"], [0.0, 0.0, 0.0, 9.0, 0.0])
+    start, end = loudest_words(text, reading, HEAD) or (0, 0)
+    assert text[start:end] == "can't"
+
+
+@pytest.mark.parametrize(
+    "block",
+    ["> I hate this library, it is garbage\n\n", "```\nI am so angry and sad\n```\n"],
+)
+@pytest.mark.parametrize("tier", ["full", "balanced", "fast"])
+def test_what_is_quoted_is_not_what_the_author_feels(tier: Tier, block: str) -> None:
+    tagger = load_tagger(TaggingSettings(tier=tier), suicidality=False)
+    assert not {"anger", "uncivil"} & flagged(tagger, f"{block}Please see the docs.")
+    angry = f"{block}I hate this library, too!"
+    found = [m for m in marks(tagger, angry) if m.label == "anger" and m.flagged]
+    assert found
+    assert all(m.evidence and m.evidence[0] >= len(block) for m in found)
 
 
 def test_a_text_without_words_has_no_evidence() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.tagging.masking import BLANK, mask
+from pipeline.tagging.masking import BLANK, mask, without_blocks
 
 CASES = {
     "fenced code": "see ```\nkill(me)\n```",
@@ -68,3 +68,10 @@ def test_prose_around_code_is_left_alone() -> None:
 
 def test_half_characters_are_blanked() -> None:
     assert mask("é\ud800 sad") == f"é{BLANK} sad"
+
+
+def test_blocks_alone_are_blanked_for_who_reads_sentences() -> None:
+    text = "> no\nI call `f()` at http://x.y/z\n```\nbad\n```\nERROR: bad\nok"
+    assert without_blocks(text) == (
+        f"{' ' * 4}\nI call `f()` at http://x.y/z\n{' ' * 11}\n{' ' * 10}\nok"
+    )
