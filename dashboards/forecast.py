@@ -43,8 +43,9 @@ ABOUT = """\
 > **${notice}**
 
 A forecast speaks of groups, and of words: it diagnoses nobody and is not for \
-watching employees. Where no model has beaten the naive methods on this series' own \
-past, it says *no skill* and shows the best naive forecast.
+watching employees. Where the combination of all models is not proven better than the \
+best naive method on this series' own past, it says *no skill* and shows a naive \
+forecast: the 7-day mean, unless another naive method is proven better than that.
 """
 
 # The forecast made at the end of the chosen day, or of the newest one.
@@ -218,13 +219,22 @@ WHERE {SERIES}
 ORDER BY model = 'published' DESC, mase NULLS LAST, model
 """
 READING = """\
-**MASE** is the error of the daily forecasts, in units of the usual change from one \
-day to the next: below 1 is better. **In band** is the share of days within the 80 % \
-band: it should be close to 80 %. **Precision** is the share of alarms that a high \
-day followed, **recall** the share of high days that an alarm came before. **Brier \
-skill** compares the alarm's probability with always stating the usual frequency: \
-above 0 is better.
+**MASE** is the error of the daily forecasts, in units of the mean change from one \
+day to the next. They reach several days ahead, so even a good one may lie above 1: \
+smaller is better, beside the naive methods of the same table. **In band** is the \
+share of days within the 80 % band: it should be close to 80 %. **Precision** is the \
+share of alarms that a high day followed; **recall**, of all days with a high day \
+among those to come, the share with an alarm. **Brier skill** compares the alarm's \
+probability with always stating the usual frequency: above 0 is better. A withheld \
+day counts everywhere here as 1.5 marked messages.
 """
+NO_PERIOD = "No period of high prevalence has its peak in this time."
+NO_COMPANION = (
+    "No period of high prevalence has its peak in this time, or nothing rose clearly "
+    "with it."
+)
+NO_FIGURE = panels.setting("noValue", "\N{EN DASH}")
+"""Grafana would write a table's text for no rows into its empty cells too."""
 SKILL_TEXTS = {
     "skill": ("Beats naive", panels.GREEN),
     "no skill": ("No skill", panels.AMBER),
@@ -284,8 +294,10 @@ def _figures() -> Iterable[panels.Panel]:
     yield panels.figure(
         2,
         "Skill",
-        "Whether a model beats the best naive method on this series' own past. "
-        "Without skill, the naive forecast is shown.",
+        "Whether the combination of all models is proven better than the best naive "
+        "method on this series' own past. A single model that beats it does not "
+        "count: the best of many is also the luckiest. Without skill, a naive "
+        "forecast is shown: the 7-day mean, unless another is proven better.",
         (0, 4, 4, 4),
         DuckDbQuery(SKILL),
     ).mappings(panels.mapped(SKILL_TEXTS))
@@ -440,10 +452,13 @@ def _record() -> Iterable[panels.Panel]:
         "alarm was raised before the peak, and not longer before the start than a "
         "forecast reaches; 'too early' that there were no forecasts yet. An alarm "
         "is unproven where it has been no better than the usual frequency. The lead is "
-        "the days from the first alarm to the peak.",
-        (0, 28, 12, 10),
+        "the days from the first alarm to the peak. A withheld day counts as 1.5 "
+        "marked messages.",
+        (0, 28, 12, 14),
         DuckDbQuery(PERIODS),
-    )
+    ).no_value(NO_PERIOD)
+    for name in ("Ended", "First alarm", "Lead"):
+        periods.override_by_name(name, [NO_FIGURE])
     for name in ("Started", "Peaked", "Ended", "First alarm"):
         periods.override_by_name(name, days)
     periods.override_by_name(
@@ -452,12 +467,12 @@ def _record() -> Iterable[panels.Panel]:
     )
     yield periods.override_by_name("Verdict", _coloured(VERDICTS))
     yield _backtests()
+    yield panels.note(12, READING, (0, 42, 24, 4))
     yield _companions()
-    yield panels.note(12, READING, (0, 46, 24, 3))
 
 
 def _companions() -> panels.Panel:
-    share = [panels.setting("unit", "percentunit"), panels.setting("decimals", 1)]
+    share = [panels.setting("unit", "percentunit"), panels.setting("decimals", 2)]
     panel = panels.rows(
         14,
         "What rose with these periods",
@@ -465,13 +480,13 @@ def _companions() -> panels.Panel:
         "above their 28 days before while the level was high; at most five of each "
         "kind. That they rose together does not say that one brought the other about. "
         "Themes are known by week, and for all sources together.",
-        (0, 38, 24, 8),
+        (0, 46, 24, 12),
         DuckDbQuery(COMPANIONS),
-    )
+    ).no_value(NO_COMPANION)
     panel.override_by_name("Started", [panels.setting("unit", "time:YYYY-MM-DD")])
     for name in ("28 days before", "In the period"):
         panel.override_by_name(name, share)
-    return panel.override_by_name("Times", [panels.setting("decimals", 1)])
+    return panel.override_by_name("Times", [panels.setting("decimals", 1), NO_FIGURE])
 
 
 def _coloured(
@@ -488,8 +503,10 @@ def _backtests() -> panels.Panel:
         11,
         "Track record of every model, beside the naive methods",
         "Each method forecast every past day with what was known then. First what "
-        "was shown in the end, whichever method it came from; then the best first.",
-        (12, 28, 12, 10),
+        "was shown in the end, whichever method it came from; then the best first. A "
+        "single model that beats naive is not shown for that: only the combination "
+        "may be, as the best of many is also the luckiest.",
+        (12, 28, 12, 14),
         DuckDbQuery(BACKTESTS),
     )
     share = [panels.setting("unit", "percentunit"), panels.setting("decimals", 0)]
@@ -497,8 +514,5 @@ def _backtests() -> panels.Panel:
         panel.override_by_name(name, share)
     for name in ("MASE", "Brier skill"):
         panel.override_by_name(name, [panels.setting("decimals", 2)])
-    verdicts = {
-        "shown now": ("shown now", panels.BLUE),
-        "beats naive": ("beats naive", panels.GREEN),
-    }
+    verdicts = {"shown now": ("shown now", panels.BLUE)}
     return panel.override_by_name("Verdict", _coloured(verdicts))

@@ -258,7 +258,7 @@ COMMENT ON COLUMN forecasts.upper_95 IS
 COMMENT ON COLUMN forecasts.model IS
     'The method that made the forecast; see the table backtests.';
 COMMENT ON COLUMN forecasts.skill IS
-    'Whether the method beat the best naive one in the backtest; if not, the forecast is the naive one.';
+    'Whether the combination of all models is proven better than the best naive method in the backtest; if not, the forecast is a naive one, the 7-day mean unless another is proven better.';
 
 COMMENT ON TABLE alarms IS
     'Probability, at each origin, that high prevalence comes within the horizon.';
@@ -298,7 +298,7 @@ COMMENT ON COLUMN periods.peaked IS
 COMMENT ON COLUMN periods.ended IS
     'Last day of the period; NULL while it lasts.';
 COMMENT ON COLUMN periods.peak_prevalence IS
-    'Prevalence on the day of the peak, from 0 to 1.';
+    'Prevalence on the day of the peak, from 0 to 1; a withheld day counts as 1.5 marked messages.';
 
 COMMENT ON TABLE companions IS
     'What rose together with a period of a high level: at most five causes, themes, emotions and markers each. Coincidence is no proof of a cause.';
@@ -332,19 +332,19 @@ COMMENT ON COLUMN backtests.model IS
 COMMENT ON COLUMN backtests.origins IS
     'Days at whose ends forecasts were made with what was known then.';
 COMMENT ON COLUMN backtests.mase IS
-    'Mean absolute error divided by that of the naive method on the days before; below 1 is better.';
+    'Mean absolute error, over the whole horizon, divided by the mean day-to-day change up to each origin; smaller is better, beside the naive methods of the series.';
 COMMENT ON COLUMN backtests.coverage IS
-    'Share of days that fell into their 80 % interval.';
+    'Share of days that fell into their 80 % interval; a withheld day counts as 1.5 marked messages.';
 COMMENT ON COLUMN backtests.alarm_precision IS
     'Share of alarms that were followed by a high day.';
 COMMENT ON COLUMN backtests.alarm_recall IS
-    'Share of high days that an alarm came before.';
+    'Of the origins with a high day to come within the horizon, the share with an alarm.';
 COMMENT ON COLUMN backtests.brier_skill IS
     'How much better the probabilities were than the usual frequency: 1 is perfect, 0 no better.';
 COMMENT ON COLUMN backtests.chosen IS
     'Whether forecasts of the series come from this method.';
 COMMENT ON COLUMN backtests.skill IS
-    'Whether the method beat the best naive one.';
+    'Whether the method is proven better than the best naive one. Only the combination is published for that: the best of many is also the luckiest. Of ''published'', whether forecasts of the series have skill.';
 
 COMMENT ON TABLE coverage IS
     'Whether each source was heard on each day, so that silence is not taken for calm.';

@@ -10,6 +10,7 @@ import pytest
 from dashboards import forecast, panels
 from dashboards.build import GENERATED, build_all, write_all
 from dashboards.queries import PLACEHOLDER, TIME_FILTER, VARIABLE
+from pipeline.forecast.backtest import DEFAULT
 from pipeline.forecast.models import all_models
 from pipeline.forecast.scale import Arcsine
 
@@ -133,6 +134,26 @@ def test_colours_are_not_used_twice_within_a_chart() -> None:
 def test_the_naive_methods_are_those_of_the_forecast() -> None:
     naive = {model.name for model in all_models(Arcsine()) if model.naive}
     assert set(forecast.NAIVE) == naive
+
+
+def test_what_is_shown_without_skill_is_named() -> None:
+    assert f"the {DEFAULT}, unless another" in forecast.ABOUT
+
+
+def test_a_table_without_rows_says_so_and_an_empty_cell_does_not(
+    built: dict[str, Json],
+) -> None:
+    panels = {panel["title"]: panel for panel in built["forecast"]["panels"]}
+    periods = panels["Periods of high prevalence, and whether an alarm came first"]
+    companions = panels["What rose with these periods"]
+    for panel, maybe_empty in ((periods, "First alarm"), (companions, "Times")):
+        settings = panel["fieldConfig"]
+        assert "No period of high prevalence" in settings["defaults"]["noValue"]
+        dash = {"id": "noValue", "value": "\N{EN DASH}"}
+        assert any(
+            one["matcher"]["options"] == maybe_empty and dash in one["properties"]
+            for one in settings["overrides"]
+        )
 
 
 def test_grafana_finds_the_data_source_that_the_panels_ask() -> None:
