@@ -465,7 +465,7 @@ def _hits(
     came = told.odds.outcomes
     known = [origin for origin in origins if np.isfinite(came[origin])]
     rang = [bool(verdicts[origin].all()) for origin in known]
-    due = [came[origin] == 1.0 for origin in known]
+    due = [bool(came[origin] == 1.0) for origin in known]
     hits = sum(a and b for a, b in zip(rang, due, strict=True))
     precision = hits / sum(rang) if any(rang) else None
     return precision, hits / sum(due) if any(due) else None

@@ -225,6 +225,15 @@ def test_every_figure_has_an_interval_around_it(
     assert "7-day mean *" in render(summary)
 
 
+def test_the_summary_can_be_read_by_scripts(
+    summarise: Callable[[list[float]], BacktestSummary], values: list[float]
+) -> None:
+    summary = summarise(values)
+    assert summary.records[0].alarm_recall is not None
+    told = msgspec.json.encode(summary)
+    assert msgspec.json.decode(told, type=BacktestSummary) == summary
+
+
 def test_an_unknown_model_is_refused_before_anything_is_done(
     tmp_path: Path, values: list[float]
 ) -> None:
