@@ -31,6 +31,9 @@ from pipeline.forecast.var import Var
 MEMORY = 730
 """Days that a fit looks back on: older ones speak of another time."""
 
+_FEWEST = 10
+"""Days that statsmodels needs for a start; after years of silence there are fewer."""
+
 
 class Model(Protocol):
     """What forecasts a series one day at a time; NaN is a day unknown.
@@ -297,7 +300,7 @@ def _estimated(values: Array) -> _Smoothing:
     plain = _Smoothing(level=float(values[0]))
     for value in values.tolist():
         plain.update(value)
-    if not values.any():
+    if values.size < _FEWEST or not values.any():
         return plain
     seasons = (False, True) if values.size >= SEASONAL_FROM else (False,)
     fits = [

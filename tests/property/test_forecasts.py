@@ -3,11 +3,15 @@
 from datetime import date
 
 import numpy as np
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipeline.forecast.beside import Beside
+from pipeline.forecast.models import all_models
 from pipeline.forecast.run import Forecasts, forecast_series
-from pipeline.forecast.series import MIN_KNOWN, Series
+from pipeline.forecast.scale import Arcsine, Linear, Logarithmic, Scale
+from pipeline.forecast.series import MIN_KNOWN, Array, Series
 
 START = date(2024, 1, 1)
 NAME = ("all", "", "x")
@@ -82,3 +86,46 @@ def test_the_future_changes_nothing_that_was_said(
     assert [r for r in after.alarms if r.origin == eve] == [
         r for r in before.alarms if r.origin == eve
     ]
+
+
+def broken(stretches: list[tuple[int, int]]) -> Array:
+    """Known days and unknown ones in turn."""
+    random = np.random.default_rng(0)
+    known = [random.random(days) for days, _ in stretches]
+    gaps = [np.full(days, np.nan) for _, days in stretches]
+    pairs = zip(known, gaps, strict=True)
+    return np.concatenate([part for pair in pairs for part in pair])
+
+
+@pytest.mark.filterwarnings("ignore:The design matrix is rank-deficient")
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 45), st.sampled_from([0, 1, 30, 700, 725, 729, 1500])),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from([Linear(1.0), Arcsine(), Logarithmic(0.1)]),
+)
+@example([(40, 725), (5, 0)], Linear(1.0))
+def test_every_model_goes_on_after_years_of_silence(
+    stretches: list[tuple[int, int]], scale: Scale
+) -> None:
+    history = broken([(MIN_KNOWN, 0), *stretches])
+    random = np.random.default_rng(1)
+    messages = random.poisson(100.0, history.size + 1).astype(np.float64)
+    labels = random.random((2, history.size + 1))
+    labels[0, : history.size][np.isnan(history)] = np.nan
+    for model in all_models(scale, Beside(messages, labels)):
+        model.fit(history)
+        assert np.isfinite(model.forecast(7)).all(), model.name
+        model.update(0.5)
+        assert np.isfinite(model.forecast(7)).all(), model.name
+
+
+def test_a_series_resumed_after_two_years_is_forecast() -> None:
+    """Models are fitted anew on its day 869, the fifth after the silence."""
+    days = broken([(100, 765), (30, 0)])
+    said = forecast_series(measured(days.tolist()), horizon=7, backtest_days=25)
+    assert_sound(said)
+    assert len(said.forecasts) == 26 * 7
