@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -36,7 +36,16 @@ NO_TRANSFORMERS = (
     "[tagging] tagger 'transformers' needs torch and transformers: run pip install "
     "groundswell[transformers]"
 )
-_REMEDIES = {"log.url": "write it as sqlite:PATH or kafka://HOST:PORT,HOST:PORT"}
+_REMEDIES = {
+    "log.url": "write it as sqlite:PATH or kafka://HOST:PORT,HOST:PORT",
+    "log.prefix": "write it in a-z, 0-9, ., _ and -, from a letter or digit on",
+    "tagging.llm.url": "write it as http://HOST:PORT/PATH, without password or query",
+    "flink.job_server": "write it as HOST:PORT",
+    "flink.workers": "write it as HOST:PORT",
+    "flink.rest": "write it as http://HOST:PORT",
+}
+_PATTERN = "matching regex"
+"""What msgspec says of a value, before it says what nobody wants to read."""
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
@@ -362,9 +371,16 @@ def _section_faults(section: Any, name: str, type_: Any) -> list[str]:
         if msgspec.inspect.is_struct_type(known[key]):
             faults += _section_faults(section[key], f"{name}.{key}", known[key])
         elif fault := _fault(section[key], known[key]):
-            remedy = _REMEDIES.get(f"{name}.{key}", "change it")
-            faults.append(f"[{name}] {key}: {fault}; {remedy}")
+            said = "its form is wrong" if _PATTERN in fault else fault
+            remedy = _remedy(f"{name}.{key}", known[key])
+            faults.append(f"[{name}] {key}: {said}; {remedy}")
     return faults
+
+
+def _remedy(key: str, type_: Any) -> str:
+    if get_origin(type_) is Literal:
+        return f"choose one of {', '.join(get_args(type_))}"
+    return _REMEDIES.get(key, "change it")
 
 
 def _fault(value: Any, type_: Any) -> str | None:
