@@ -51,7 +51,7 @@ class _Line(msgspec.Struct):
     text: str
     platform: str = ""
     language: str | None = None
-    context: tuple[str, ...] = ()
+    context: tuple[str, ...] | None = None
     task: str | None = None
     labels: tuple[str, ...] | None = None
     cause: str | None = None
@@ -157,7 +157,7 @@ def _usual_task(
 def _judged(
     number: int, raw: bytes, line: _Line, usual: Task | None
 ) -> Iterator[GoldLine]:
-    about = (number, raw, line.text, line.platform, line.context)
+    about = (number, raw, line.text, line.platform, line.context or ())
     if line.labels is not None:
         task = line.task or usual or ""
         yield GoldLine(*about, task, frozenset(line.labels), None)

@@ -1,16 +1,19 @@
 """`groundswell tag`: messages in, one JSON object a line; their marks out, likewise.
 
-Every line is answered at its place. A line that cannot be tagged is answered with its
-number and what is wrong with it, and the next one follows.
+Every line is answered at its place, as soon as it is there. A line that cannot be
+tagged is answered with its number and what is wrong with it, and the next one follows.
+docs/tag.md has what may stand in a line, and in an answer.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import count, islice
 from pathlib import Path
-from typing import BinaryIO
+from select import select
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import msgspec
 
@@ -20,6 +23,12 @@ from pipeline.tagging.language import detect
 from pipeline.tagging.tagger import Tagger, TextToTag
 
 BATCH = 256
+CHUNK = 2**18
+"""Bytes that are asked for at once; a pipe gives what there is."""
+
+AT_ONCE_S = 0.01
+"""A batch is full, or its writer silent for so long; then it is tagged."""
+
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _IDENTIFIER = re.compile(rb'^["\-0-9]')
 
@@ -31,7 +40,13 @@ class Given(msgspec.Struct):
     text: str
     platform: str = ""
     language: str | None = None
-    context: tuple[str, ...] = ()
+    context: tuple[str, ...] | None = None
+
+
+class _Named(msgspec.Struct):
+    """What can be told of a line whose other fields are wrong."""
+
+    id: msgspec.Raw
 
 
 class MarkOut(msgspec.Struct):
@@ -53,14 +68,27 @@ class Answer(msgspec.Struct):
 
 
 class Refusal(msgspec.Struct):
-    """What is printed for a line that cannot be tagged, counted from 1."""
+    """What is printed for a line that cannot be tagged, counted from 1.
+
+    `marks` is empty, so that who reads answers finds the same fields in each.
+    """
 
     line: int
     error: str
-    id: None = None
+    id: msgspec.Raw | None
+    marks: list[MarkOut] = []
+
+
+@runtime_checkable
+class Finishing(Protocol):
+    """A tagger that has something to say when it is asked nothing more."""
+
+    def finish(self) -> None:
+        """Say it."""
 
 
 _decode = msgspec.json.Decoder(Given).decode
+_decode_named = msgspec.json.Decoder(_Named).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -76,8 +104,8 @@ def tag_file(
         InputError: the file cannot be read.
     """
     refused = 0
-    with _opened(path) as lines:
-        for answers in _answered(lines, tagger, every_mark=every_mark):
+    with _opened(path) as lines, finishing(tagger):
+        for answers in _answered(_arriving(lines), tagger, every_mark=every_mark):
             refused += sum(isinstance(answer, Refusal) for answer in answers)
             output.write(b"".join(_encode(answer) + b"\n" for answer in answers))
             output.flush()
@@ -95,8 +123,20 @@ def tag_lines(
         tagger: gives the marks.
         every_mark: whether to answer with unflagged marks too.
     """
-    for answers in _answered(lines, tagger, every_mark=every_mark):
+    left = iter(lines)
+    batches = iter(lambda: list(islice(left, BATCH)), [])
+    for answers in _answered(batches, tagger, every_mark=every_mark):
         yield from map(_encode, answers)
+
+
+@contextmanager
+def finishing(tagger: Tagger) -> Iterator[None]:
+    """Lets a tagger have its last word, however the work ends."""
+    try:
+        yield
+    finally:
+        if isinstance(tagger, Finishing):
+            tagger.finish()
 
 
 def _opened(path: Path | None) -> AbstractContextManager[BinaryIO]:
@@ -110,16 +150,36 @@ def _opened(path: Path | None) -> AbstractContextManager[BinaryIO]:
         ) from error
 
 
+def _arriving(file: BinaryIO) -> Iterator[list[bytes]]:
+    """The lines that are there, BATCH at most; only the last may lack its end.
+
+    The file's own buffer is passed over: nobody can ask it whether there is more.
+    """
+    lines: list[bytes] = []
+    begun = bytearray()
+    while chunk := os.read(file.fileno(), CHUNK):
+        *ended, rest = chunk.split(b"\n")
+        if ended:
+            lines += [bytes(begun + ended[0]), *ended[1:]]
+            begun.clear()
+        begun += rest
+        while len(lines) >= BATCH:
+            yield lines[:BATCH]
+            del lines[:BATCH]
+        if lines and not select([file], [], [], AT_ONCE_S)[0]:
+            yield lines
+            lines = []
+    yield [*lines, bytes(begun)]
+
+
 def _answered(
-    lines: Iterable[bytes], tagger: Tagger, *, every_mark: bool
+    batches: Iterable[list[bytes]], tagger: Tagger, *, every_mark: bool
 ) -> Iterator[list[Answer | Refusal]]:
-    """The answers, as many at a time as the tagger takes at once."""
-    read = (
-        _read(number, line)
-        for number, line in enumerate(lines, start=1)
-        if not line.isspace()
-    )
-    while batch := list(islice(read, BATCH)):
+    """The answers to each batch of lines; empty lines have none."""
+    numbers = count(1)
+    for lines in batches:
+        numbered = list(zip(lines, numbers, strict=False))
+        batch = [_read(number, line) for line, number in numbered if line.strip()]
         good = [given for given in batch if isinstance(given, Given)]
         marks = iter(tagger.tag([_to_tag(given) for given in good]))
         yield [
@@ -133,12 +193,23 @@ def _answered(
 def _read(number: int, line: bytes) -> Given | Refusal:
     try:
         given = _decode(line)
+        bytes(given.id).decode()
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return Refusal(number, _reason(line, error))
+        return Refusal(number, _reason(line, error), _identifier(line))
     if not _IDENTIFIER.match(given.id):
-        return Refusal(number, "id must be a string or a number")
+        return Refusal(number, "id must be a string or a number", None)
     language = given.language or detect(given.text)
     return msgspec.structs.replace(given, language=_bare(language))
+
+
+def _identifier(line: bytes) -> msgspec.Raw | None:
+    """The id of a line that cannot be tagged, where it is one."""
+    try:
+        named = _decode_named(line)
+        bytes(named.id).decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return named.id if _IDENTIFIER.match(named.id) else None
 
 
 def _reason(line: bytes, error: Exception) -> str:
@@ -155,7 +226,7 @@ def _bare(language: str | None) -> str | None:
 
 
 def _to_tag(given: Given) -> TextToTag:
-    return TextToTag(given.text, given.language, given.platform, given.context)
+    return TextToTag(given.text, given.language, given.platform, given.context or ())
 
 
 def _answer(given: Given, marks: Iterable[Mark], *, every_mark: bool) -> Answer:

@@ -1,6 +1,8 @@
 import io
 import json
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +79,13 @@ def test_an_id_is_given_back_as_it_stands(id_: str) -> None:
         (b"not JSON", "JSON is malformed"),
         (b"[1]", "Expected `object`"),
         (b'{"text": "x"}', "missing required field `id`"),
-        (b'{"id": "1"}', "missing required field `text`"),
+        (b'{"text": 5}', "Expected `str`"),
         (b'{"id": null, "text": "x"}', "id must be a string or a number"),
         (b'{"id": {"a": 1}, "text": "x"}', "id must be a string or a number"),
         (b'{"id": true, "text": "x"}', "id must be a string or a number"),
-        (b'{"id": "1", "text": 5}', "Expected `str`"),
-        (b'{"id": "1", "text": "x", "context": [3]}', "Expected `str`"),
-        (b'{"id": "1", "text": "\xff"}', "not UTF-8"),
+        (b'{"id": "\xff", "text": "x"}', "not UTF-8"),
+        (b'{"id": "\xff", "text": 5}', "Expected `str`"),
+        (b'{"id": null, "text": 5}', "Expected `str`"),
         (b'{"id": "1", "text": "a\\ud800b"}', "half a surrogate pair"),
         (b'{"id": "1", "text": "cut', "JSON is malformed"),
         (b'{"id": "1", "text": "cut"}\x00', "JSON is malformed"),
@@ -95,7 +97,28 @@ def test_a_bad_line_is_answered_at_its_place(line: bytes, error: str) -> None:
     assert before == after
     assert (refusal["id"], refusal["line"]) == (None, 2)
     assert error in refusal["error"]
-    assert "marks" not in refusal
+    assert refusal["marks"] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "id_"),
+    [
+        (b'{"id": "1", "text": 5}', "1"),
+        (b'{"id": 7, "text": "x", "context": [3]}', 7),
+        (b'{"text": "\xff", "id": "1"}', "1"),
+        (b'{"id": -1.5}', -1.5),
+    ],
+)
+def test_a_bad_line_whose_id_is_known_gives_it_back(line: bytes, id_: object) -> None:
+    (refusal,) = answers(line)
+    assert refusal["id"] == id_
+    assert "error" in refusal
+
+
+def test_what_is_not_known_may_be_null() -> None:
+    line = b'{"id": "1", "text": "angry", "language": null, "context": null}'
+    (answer,) = answers(line)
+    assert [mark["label"] for mark in answer["marks"]] == ["anger"]
 
 
 def test_no_text_is_repeated_in_an_error() -> None:
@@ -122,15 +145,89 @@ def test_a_file_is_tagged_and_its_bad_lines_are_counted(tmp_path: Path) -> None:
     assert ids == ["1", None, "2", None]
 
 
-def test_without_a_file_standard_input_is_tagged(
-    monkeypatch: pytest.MonkeyPatch,
+class NextLine(io.BytesIO):
+    """Where answers go; each lets the next part of standard input be written.
+
+    Who waits for more than is there before answering waits for ever.
+    """
+
+    def __init__(self, written: int, parts: list[bytes]) -> None:
+        super().__init__()
+        self._written, self._parts = written, parts
+        self._is_open = True
+        self.flush()
+
+    def flush(self) -> None:
+        if self._parts:
+            os.write(self._written, self._parts.pop(0))
+        elif self._is_open:
+            os.close(self._written)
+            self._is_open = False
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Where standard input is written to."""
+    read, written = os.pipe()
+    with os.fdopen(read, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield written
+
+
+@pytest.mark.timeout(20)
+def test_a_line_is_answered_before_the_next_is_written(pipe: int) -> None:
+    parts = [
+        b'{"id": 1, "text": "x"}\n',
+        b'{"id": 2, "text": "x"}\r\n{"id": 3, "te',
+        b'xt": "x"}\n\n',
+        b'no\n{"id": 5, "text": "x"}',
+    ]
+    output = NextLine(pipe, parts)
+    assert tag_file(None, output, FakeTagger(), every_mark=False) == 1
+    answers = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert [answer["id"] for answer in answers] == [1, 2, 3, None, 5]
+    assert answers[3]["line"] == 5
+
+
+def test_what_waits_in_a_pipe_is_tagged_in_full_batches(pipe: int) -> None:
+    lines, tagger = 3 * BATCH + 5, FakeTagger()
+    os.write(pipe, b"".join(b'{"id": %d, "text": "x"}\n' % n for n in range(lines)))
+    os.close(pipe)
+    assert tag_file(None, io.BytesIO(), tagger, every_mark=False) == 0
+    assert [len(call) for call in tagger.calls] == [BATCH] * 3 + [5]
+
+
+def test_a_file_with_lines_of_any_length_is_tagged_in_full_batches(
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(
-        sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"id": "1", "text": "x"}'))
-    )
-    output = io.BytesIO()
-    assert tag_file(None, output, FakeTagger(), every_mark=False) == 0
-    assert json.loads(output.getvalue())["id"] == "1"
+    path, output, tagger = tmp_path / "in.jsonl", io.BytesIO(), FakeTagger()
+    texts = ["x" * (3_000_000 if n == 300 else n) for n in range(2 * BATCH)]
+    lines = (json.dumps({"id": n, "text": text}) for n, text in enumerate(texts))
+    path.write_text("\r\n".join(lines))
+    assert tag_file(path, output, tagger, every_mark=False) == 0
+    assert [len(call) for call in tagger.calls] == [BATCH] * 2
+    assert [text.text for call in tagger.calls for text in call] == texts
+
+
+class LastWord(FakeTagger):
+    """Counts how often it is told that nothing more will come."""
+
+    finished = 0
+
+    def finish(self) -> None:
+        self.finished += 1
+
+
+def test_a_tagger_has_its_last_word_even_when_the_reader_is_gone(
+    tmp_path: Path,
+) -> None:
+    path, tagger = tmp_path / "in.jsonl", LastWord()
+    path.write_bytes(b'{"id": "1", "text": "x"}\n')
+    tag_file(path, io.BytesIO(), tagger, every_mark=False)
+    assert tagger.finished == 1
+    with path.open("rb") as unwritable, pytest.raises(io.UnsupportedOperation):
+        tag_file(path, unwritable, tagger, every_mark=False)
+    assert tagger.finished == 2
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
