@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import random
 import sqlite3
+import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -81,6 +83,7 @@ class Asker:
     ) -> None:
         self._client, self._store, self._health = client, store, health
         self._concurrency, self._pauses = concurrency, pauses
+        self._learning, self._understood = threading.Lock(), False
 
     def ask(self, questions: Sequence[Question]) -> list[Judgement | None]:
         """The judgement on each question; None where there is none, and it is logged.
@@ -108,14 +111,24 @@ class Asker:
     async def _ask_all(
         self, questions: dict[bytes, Question]
     ) -> dict[bytes, Judgement | None]:
+        """The judgements; one question at a time until the first is understood.
+
+        So an endpoint refuses what it does not know in one question, not in each that
+        is under way.
+        """
         limit = asyncio.Semaphore(self._concurrency)
+        found: list[Judgement | None] = []
         async with self._client.session() as session:
 
             async def ask(key: bytes, question: Question) -> Judgement | None:
                 async with limit:
                     return await self._ask_one(session, key, question)
 
-            found = await asyncio.gather(*(ask(*item) for item in questions.items()))
+            left = deque(questions.items())
+            with self._learning:  # other threads wait: each has a loop of its own
+                while left and not self._understood:
+                    found.append(await ask(*left.popleft()))
+            found += await asyncio.gather(*(ask(*item) for item in left))
         return dict(zip(questions, found, strict=True))
 
     async def _ask_one(
@@ -169,6 +182,7 @@ class Asker:
                 attempt += 1
             else:
                 self._health.answered()
+                self._understood = True
                 return content
 
     async def _bear(self, error: ChatError, attempt: int) -> None:

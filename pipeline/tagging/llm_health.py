@@ -19,7 +19,8 @@ class Health:
     """Leaves an endpoint alone that fails; threads may share it.
 
     After three failures in a row nothing is asked for a minute, and for twice as long
-    each time it goes on. What stayed unanswered is logged by its reason, once a minute.
+    each time it goes on. What stayed unanswered is logged by its reason, once a minute,
+    and all of it by `finish`.
 
     Args:
         clock: seconds that only ever grow.
@@ -31,6 +32,7 @@ class Health:
         self._failures, self._rest_s = 0, FIRST_REST_S
         self._rests_until = self._logged_at = float("-inf")
         self._unanswered: Counter[str] = Counter()
+        self._in_all: Counter[str] = Counter()
 
     @property
     def rests(self) -> bool:
@@ -58,9 +60,19 @@ class Health:
         """Count a message that keeps the base tagger's marks, and log it in time."""
         with self._lock:
             self._unanswered[reason] += 1
+            self._in_all[reason] += 1
             if self._clock() - self._logged_at < LOG_EVERY_S:
                 return
             counts = dict(self._unanswered)
             self._unanswered.clear()
             self._logged_at = self._clock()
         log.warning("llm-unanswered", **counts)
+
+    def finish(self) -> None:
+        """Log what stayed unanswered since the beginning, once, if anything did."""
+        with self._lock:
+            counts = dict(self._in_all)
+            self._in_all.clear()
+            self._unanswered.clear()
+        if counts:
+            log.warning("llm-unanswered-in-all", **counts)

@@ -78,8 +78,9 @@ class LlmTagger:
         key = llm_key(own, os.environ)
         client = ChatClient(own.url, own.model, key, own.timeout_s)
         store = LlmStore(Path(own.file), own.requests_a_day)
+        self._health = Health()
         self._asker = Asker(
-            client, store, own.concurrency, Health(), pauses or Pauses()
+            client, store, own.concurrency, self._health, pauses or Pauses()
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -104,6 +105,10 @@ class LlmTagger:
             if judgement is not None:
                 answers[n] = self._merged(answers[n], judgement, each.start)
         return answers
+
+    def finish(self) -> None:
+        """Log how many messages stayed without an answer; no more will come."""
+        self._health.finish()
 
     def _merged(
         self, marks: Sequence[Mark], judgement: Judgement, start: int

@@ -145,3 +145,16 @@ def test_what_stays_unanswered_is_logged_once_a_minute() -> None:
             health.unanswered("timeout" if second % 2 else "unreachable")
     counts = [(x.get("timeout", 0), x.get("unreachable", 0)) for x in logs]
     assert counts == [(0, 1), (30, 30), (30, 30)]
+
+
+def test_all_that_stayed_unanswered_is_logged_once_at_the_end() -> None:
+    health = Health(Seconds())
+    for reason in ("timeout", "timeout", "unreachable"):
+        health.unanswered(reason)
+    with capture_logs() as logs:
+        health.finish()
+        health.finish()
+        Health(Seconds()).finish()
+    (said,) = logs
+    assert said["event"] == "llm-unanswered-in-all"
+    assert (said["timeout"], said["unreachable"]) == (2, 1)

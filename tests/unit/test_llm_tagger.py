@@ -1,12 +1,14 @@
 """A chat endpoint names causes; whatever it does, no message loses its marks."""
 
 import asyncio
+import io
 import json
 import pickle
 import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +20,7 @@ from structlog.testing import capture_logs
 
 from pipeline.config import LLM_KEY_VARIABLE, TaggingSettings, check
 from pipeline.errors import ConfigError
+from pipeline.jobs.tag import tag_file
 from pipeline.records import Mark
 from pipeline.tagger_settings import LlmSettings
 from pipeline.tagging.labels import load_labels
@@ -368,6 +371,41 @@ def test_no_more_questions_are_under_way_than_configured(tmp_path: Path) -> None
     assert end.most_at_once == 3
 
 
+def without_schemas(question: Question) -> Any:
+    """What an endpoint says that knows no `response_format`."""
+    if "response_format" in question:
+        return web.Response(status=400, text="unknown field response_format")
+    return GOOD
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_what_an_endpoint_does_not_know_is_learned_once(
+    tmp_path: Path, threads: int
+) -> None:
+    texts = [english(f"{ANGRY} {n}") for n in range(8)]
+    shares = [texts[n::threads] for n in range(threads)]
+    with saying(without_schemas) as end:
+        asked = tagger(end, tmp_path)
+        with ThreadPoolExecutor(threads) as pool:
+            answers = [*chain.from_iterable(pool.map(asked.tag, shares))]
+        assert len(end.questions) == 2 + len(texts)
+    assert all("build-or-ci" in causes(found) for found in answers)
+
+
+def test_the_end_of_a_run_tells_how_many_stayed_without_an_answer(
+    tmp_path: Path,
+) -> None:
+    lines = [{"id": n, "text": f"{ANGRY} {n}"} for n in range(4)]
+    path = tmp_path / "in.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    refusing = lambda _: web.Response(status=401)  # noqa: E731
+    with saying(refusing) as end, capture_logs() as logs:
+        tag_file(path, io.BytesIO(), tagger(end, tmp_path), every_mark=False)
+    last = logs[-1]
+    assert last.pop("event") == "llm-unanswered-in-all"
+    assert last == {"log_level": "warning", "key-refused": 3, "left-alone": 1}
+
+
 def test_threads_and_event_loops_may_call_it(tmp_path: Path) -> None:
     with saying(GOOD) as end:
         asked = tagger(end, tmp_path)
@@ -527,7 +565,10 @@ def test_a_url_holds_no_password_and_no_question_mark(tmp_path: Path, url: str) 
     path = tmp_path / "groundswell.toml"
     path.write_text(f"[tagging.llm]\nurl = '{url}'")
     (fault,) = check(path, {"GROUNDSWELL_SECRET": "s" * 32})
-    assert fault.startswith("[tagging.llm] url: ")
+    assert fault == (
+        "[tagging.llm] url: its form is wrong; write it as http://HOST:PORT/PATH, "
+        "without password or query"
+    )
 
 
 def test_a_key_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
