@@ -376,23 +376,32 @@ def _add_tag(commands: Any) -> None:
         choices=get_args(configuration.Tier),
         help="how thoroughly the encoder reads (default: the configuration's)",
     )
+    _with_optional_config(parser)
+
+
+def _with_optional_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="whose [tagging] to use"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="whose [tagging], and [privacy] suicidality, to use",
     )
+
+
+def _config_or_defaults(given: argparse.Namespace) -> configuration.Config:
+    return configuration.load(given.config) if given.config else configuration.Config()
 
 
 def _tag(given: argparse.Namespace) -> int:
-    from pipeline.config import TaggingSettings
     from pipeline.jobs.tag import tag_file
     from pipeline.tagging.load import load_tagger
 
-    config = configuration.load(given.config) if given.config else None
-    settings = config.tagging if config else TaggingSettings()
+    config = _config_or_defaults(given)
     asked = {"tagger": given.tagger, "tier": given.tier}
     settings = msgspec.structs.replace(
-        settings, **{name: value for name, value in asked.items() if value}
+        config.tagging, **{name: value for name, value in asked.items() if value}
     )
-    tagger = load_tagger(settings, suicidality=False)
+    tagger = load_tagger(settings, suicidality=config.privacy.suicidality)
     path = None if given.file == "-" else Path(given.file)
     bad = tag_file(path, sys.stdout.buffer, tagger, every_mark=given.every_mark)
     if bad:
@@ -416,9 +425,7 @@ def _add_evaluate(commands: Any) -> None:
         metavar="NAME[:TIER]",
         help="what is judged (default: the configuration's)",
     )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="whose [tagging] to use"
-    )
+    _with_optional_config(parser)
     parser.add_argument(
         "--evidence",
         action="store_true",
@@ -451,23 +458,29 @@ def _evaluate(given: argparse.Namespace) -> int:
 
 def _judged(given: argparse.Namespace, asked: str | None) -> Any:
     """What was found of a tagger, perhaps earlier."""
-    from pipeline.config import TaggingSettings
     from pipeline.evaluation.result import read_result
     from pipeline.jobs.evaluate import evaluate, load_asked
 
-    if given.compare and asked and Path(asked).is_file():
+    if given.compare and asked and not _is_tagger(asked):
         return read_result(Path(asked))
     if given.folder is None:
         given.misused(
             "a FOLDER of gold labels is needed, unless two files are compared"
         )
-    config = configuration.load(given.config) if given.config else None
+    config = _config_or_defaults(given)
     return evaluate(
         given.folder,
-        load_asked(asked, config.tagging if config else TaggingSettings()),
+        load_asked(asked, config.tagging, suicidality=config.privacy.suicidality),
         evidence=given.evidence,
         show_progress=sys.stderr.isatty(),
     )
+
+
+def _is_tagger(asked: str) -> bool:
+    """Whether it is a tagger that is to be compared, and not what was kept of one."""
+    name = asked.partition(":")[0]
+    known = get_args(configuration.TaggerName)
+    return (name in known or not name) and not Path(asked).is_file()
 
 
 def _add_backtest(commands: Any) -> None:

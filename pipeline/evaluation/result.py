@@ -189,7 +189,10 @@ def read_result(path: Path) -> Result:
     try:
         result = msgspec.json.decode(path.read_bytes(), type=Result)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror})") from error
+        raise InputError(
+            f"{path} is no tagger, and cannot be read ({error.strerror}): check the "
+            f"path, or {remedy}"
+        ) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is no result ({error}): {remedy}") from error
     if result.version != VERSION:

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from tqdm import tqdm
 
-from pipeline.config import TaggerName, TaggingSettings
+from pipeline.config import TaggerName, TaggingSettings, Tier
 from pipeline.errors import InputError
 from pipeline.evaluation.faithfulness import EvidenceFigure, pointed, probe
 from pipeline.evaluation.gold import CAUSE_SPAN, GoldFile, GoldLine, read_folder
@@ -25,7 +25,7 @@ from pipeline.evaluation.result import (
     figures,
 )
 from pipeline.evaluation.spans import nearness
-from pipeline.jobs.tag import Answer, MarkOut, tag_lines
+from pipeline.jobs.tag import Answer, MarkOut, finishing, tag_lines
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
 
@@ -43,7 +43,9 @@ class Asked(NamedTuple):
     tagger: Tagger
 
 
-def load_asked(asked: str | None, settings: TaggingSettings) -> Asked:
+def load_asked(
+    asked: str | None, settings: TaggingSettings, *, suicidality: bool
+) -> Asked:
     """The tagger NAME[:TIER], or without either the settings' own.
 
     Raises:
@@ -52,18 +54,15 @@ def load_asked(asked: str | None, settings: TaggingSettings) -> Asked:
     """
     given = zip(("tagger", "tier"), (asked or "").split(":", 1), strict=False)
     chosen = {key: value for key, value in given if value}
-    try:
-        wanted = msgspec.convert(
-            msgspec.to_builtins(settings) | chosen, TaggingSettings
-        )
-    except msgspec.ValidationError as error:
-        known = ", ".join(get_args(TaggerName))
-        raise InputError(
-            f"{asked!r} is no tagger ({error}): choose one of {known}, perhaps with "
-            "a tier as in encoder:fast"
-        ) from error
+    for key, known in (("tagger", get_args(TaggerName)), ("tier", get_args(Tier))):
+        if key in chosen and chosen[key] not in known:
+            raise InputError(
+                f"{chosen[key]!r} is no {key}: choose one of {', '.join(known)}, as in "
+                "encoder:fast"
+            )
+    wanted = msgspec.structs.replace(settings, **chosen)
     tier = f":{wanted.tier}" if wanted.tagger == "encoder" else ""
-    return Asked(wanted.tagger + tier, load_tagger(wanted, suicidality=False))
+    return Asked(wanted.tagger + tier, load_tagger(wanted, suicidality=suicidality))
 
 
 def evaluate(
@@ -84,8 +83,12 @@ def evaluate(
     files, tagger = read_folder(folder), asked.tagger
     if any(line.cause is not None for file in files for line in file.lines):
         nearness("", "")  # what is not installed is missed before the work, not after
-    list(tag_lines([WARM_UP], tagger, every_mark=True))
-    judged = [_Judged(file, tagger, show_progress=show_progress) for file in files]
+    with finishing(tagger):
+        list(tag_lines([WARM_UP], tagger, every_mark=True))
+        judged = [_Judged(file, tagger, show_progress=show_progress) for file in files]
+        probed = (
+            _evidence(judged, tagger, show_progress=show_progress) if evidence else []
+        )
     sets = [one for file in judged for one in file.sets()]
     messages = sum(len(file.answers) for file in judged)
     result = Result(
@@ -94,9 +97,7 @@ def evaluate(
         messages=messages,
         cpu_s_per_message=sum(file.cpu_s for file in judged) / messages,
         figures=figures(sets),
-        evidence=_evidence(judged, tagger, show_progress=show_progress)
-        if evidence
-        else [],
+        evidence=probed,
         sets=sets,
     )
     if not show_progress:

@@ -1,13 +1,17 @@
 """The command line as a new operator meets it, each command on real files."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 LINE = (
     '{{"id": "{n}", "ts": "2024-05-0{day}T10:00:00Z", "channel": "c", '
     '"user": "u{n}", "text": "thanks, that works great"}}\n'
@@ -90,6 +94,39 @@ def test_a_bad_line_is_told_and_the_others_are_tagged() -> None:
     assert answer.returncode == 1
     assert json.loads(answer.stdout.splitlines()[1])["id"] == "a"
     assert answer.stderr.startswith("groundswell: 1 lines could not be tagged")
+
+
+@pytest.mark.parametrize(("wanted", "found"), [("true", [None]), ("false", [])])
+def test_tag_marks_what_is_only_counted_where_it_is_configured_without_its_words(
+    tmp_path: Path, wanted: str, found: list[None]
+) -> None:
+    path = tmp_path / "groundswell.toml"
+    path.write_text(f"[privacy]\nsuicidality = {wanted}\n", encoding="utf-8")
+    line = '{"id": 1, "text": "I want to kill myself"}\n'
+    answer = groundswell("tag", "-", "--all", "--config", path, text=line)
+    assert answer.returncode == 0, answer.stderr
+    marks = json.loads(answer.stdout)["marks"]
+    counted = [mark for mark in marks if mark["label"] == "suicidality"]
+    assert [mark["evidence"] for mark in counted] == found
+
+
+def test_the_example_of_docs_tag_md_prints_what_it_says() -> None:
+    page = (ROOT / "docs" / "tag.md").read_text(encoding="utf-8")
+    command, printed = re.findall(r"(?:^    .+\n)+", page, re.MULTILINE)
+    answer = subprocess.run(
+        ["bash", "-c", dedent(command)],
+        env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert answer.returncode == 1
+    answers = [json.loads(line) for line in answer.stdout.splitlines()]
+    said = json.loads("[" + printed.replace("\n    {", "\n    ,{") + "]")
+    for mark in (mark for one in (*answers, *said) for mark in one["marks"]):
+        del mark["score"]  # its digits depend on the processor
+    assert answers == said
 
 
 def test_backtest_writes_forecasts_and_alarms(tmp_path: Path) -> None:

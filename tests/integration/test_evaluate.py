@@ -48,6 +48,8 @@ def test_a_result_can_be_kept_and_compared(gold: Path, tmp_path: Path) -> None:
     [
         ([], 2, "a FOLDER of gold labels is needed"),
         (["gone"], 1, "groundswell: gone is no folder"),
+        (["--compare", "gone.json", "b"], 1, "gone.json is no tagger, and cannot be"),
+        (["--compare", "lexicon", "b"], 2, "a FOLDER of gold labels is needed"),
     ],
 )
 def test_bad_input_is_one_sentence(

@@ -278,19 +278,29 @@ def test_evidence_is_tested_where_it_is_asked_for(gold: Path) -> None:
 
 
 def test_a_tagger_is_asked_for_by_name() -> None:
-    asked = load_asked("lexicon", TaggingSettings())
+    asked = load_asked("lexicon", TaggingSettings(), suicidality=False)
     assert (asked.name, asked.tagger.name) == ("lexicon", "lexicon-1")
     settings = TaggingSettings(tagger="lexicon")
-    assert load_asked(None, settings).name == "lexicon"
+    assert load_asked(None, settings, suicidality=False).name == "lexicon"
 
 
 def test_the_encoder_is_named_with_its_tier() -> None:
-    assert load_asked("encoder:fast", TaggingSettings()).name == "encoder:fast"
+    assert (
+        load_asked("encoder:fast", TaggingSettings(), suicidality=False).name
+        == "encoder:fast"
+    )
     settings = TaggingSettings(tagger="encoder", tier="full")
-    assert load_asked(None, settings).name == "encoder:full"
+    assert load_asked(None, settings, suicidality=False).name == "encoder:full"
 
 
-@pytest.mark.parametrize("asked", ["oracle", "lexicon:deep"])
-def test_a_tagger_that_there_is_not_is_told(asked: str) -> None:
-    with pytest.raises(InputError, match=f"'{asked}' is no tagger .* choose one of"):
-        load_asked(asked, TaggingSettings())
+@pytest.mark.parametrize(
+    ("asked", "fault"),
+    [
+        ("oracle", "'oracle' is no tagger: choose one of lexicon, encoder, "),
+        ("encoder:deep", "'deep' is no tier: choose one of fast, balanced, full, "),
+        (":deep", "'deep' is no tier: choose one of fast, balanced, full, "),
+    ],
+)
+def test_a_tagger_that_there_is_not_is_told(asked: str, fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        load_asked(asked, TaggingSettings(), suicidality=False)
