@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.tagging.cause_answers import ends_well, tell
 from pipeline.tagging.cause_features import (
     LONGEST,
     Candidates,
@@ -41,12 +42,14 @@ _SHARED = 0.3
 class Answer(NamedTuple):
     """A span, and the overlap to be expected of it with what an annotator marks.
 
-    `run` is its number among the candidates.
+    `run` is its number among the candidates; `telling` whether it says more than that
+    somebody feels something, which it does if any run of the text does.
     """
 
     run: int
     place: Span
     overlap: float
+    telling: bool
 
 
 class Weights(NamedTuple):
@@ -104,20 +107,38 @@ class SpanModel(NamedTuple):
 
 
 def best_answer(prose: Prose, found: Candidates, scores: Floats) -> Answer:
-    """The run of words that overlaps most with what may be marked, on average."""
+    """The run of words that overlaps most with what may be marked, on average.
+
+    Runs that break off, or say nothing but an emotion, may be marked, but are no answer
+    where there are others.
+    """
     order = (-scores).argsort(kind="stable")[:MOST_ANSWERS]
     marked = order[:MOST_MARKED]
     likely = np.exp(scores[marked] - scores[marked[0]])
+    said, telling = _answers(prose, found, order)
     shared = overlap(
         prose,
-        (found.first[order, np.newaxis], found.last[order, np.newaxis]),
+        (found.first[said, np.newaxis], found.last[said, np.newaxis]),
         (found.first[marked], found.last[marked]),
     )
     expected = shared @ (likely / likely.sum())
     best = int(expected.argmax())
-    run = int(order[best])
+    run = int(said[best])
     place = (prose.places[found.first[run]][0], prose.places[found.last[run]][1])
-    return Answer(run, place, float(expected[best]))
+    return Answer(run, place, float(expected[best]), telling)
+
+
+def _answers(prose: Prose, found: Candidates, likely: Ints) -> tuple[Ints, bool]:
+    """Those of the likely runs that can be an answer, and whether they tell anything.
+
+    If none tells anything or none ends well, all pass in that respect.
+    """
+    telling = tell(prose, found.first[likely], found.last[likely])
+    told = bool(telling.any())
+    if told:
+        likely = likely[telling]
+    well = ends_well(prose)[found.last[likely]]
+    return (likely[well] if well.any() else likely), told
 
 
 def overlap(
