@@ -81,7 +81,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One label that a tagger gave a message.
 
-    `evidence` is [start, end) in characters of the message's text.
+    `evidence` is [start, end) in characters of the message's text; or, where `context`
+    has its number, counted from 0, of that one of the message's earlier texts.
     """
 
     task: str
@@ -89,6 +90,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     score: Probability
     flagged: bool
     evidence: tuple[int, int] | None = None
+    context: Annotated[int, Meta(ge=0)] | None = None
     tagger: str
 
 

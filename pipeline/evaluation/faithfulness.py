@@ -67,8 +67,8 @@ def pointed(
 ) -> list[Pointed]:
     """What a tagger flags and points at, in as many texts at most, drawn at random.
 
-    Marks whose evidence is most of their text are left out, and causes: the words
-    of a cause are the answer, not the reason for it.
+    Marks whose evidence is most of their text are left out, or lies in an earlier one,
+    and causes: the words of a cause are the answer, not the reason for it.
     """
     order = np.random.default_rng(SEED).permutation(len(texts))
     found: list[Pointed] = []
@@ -87,7 +87,7 @@ def _pointed(tagger: Tagger, text: TextToTag) -> list[Pointed]:
     return [
         Pointed(text, (mark.task, mark.label), mark.evidence)
         for mark in marks
-        if mark.flagged and mark.task != CAUSE_SPAN
+        if mark.flagged and mark.task != CAUSE_SPAN and mark.context is None
         if mark.evidence and _is_testable(text.text, mark.evidence)
     ]
 

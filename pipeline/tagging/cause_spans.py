@@ -1,9 +1,9 @@
 """Why someone feels as they do: the words that name the cause, its kind, its place.
 
 For any emotion the span that names its cause (`cause-span`). For negative ones also
-where the cause lies (`cause-type`): in the message, in an earlier one of its thread, or
-nowhere to be read; and, of the causes that the lexicon saw, those beside the span
-become likelier (`cause`). docs/causes.md says what was measured and what was not.
+where the cause lies (`cause-type`, by cause_types.py); and, of the causes that the
+lexicon saw, those beside the span become likelier (`cause`). docs/causes.md says what
+was measured and what was not.
 """
 
 import math
@@ -17,15 +17,22 @@ import msgspec
 from pipeline.records import Mark
 from pipeline.tagging.calibration import Scale, logistic
 from pipeline.tagging.cause_features import tells_little
-from pipeline.tagging.cause_model import SHIPPED, SpanModel, shipped_model
+from pipeline.tagging.cause_model import SHIPPED, Answer, SpanModel, shipped_model
+from pipeline.tagging.cause_types import (
+    FLAGGED_FROM,
+    TYPE,
+    Earlier,
+    Named,
+    made,
+    types,
+)
 from pipeline.tagging.cause_words import Prose, read_prose
 from pipeline.tagging.encoder import Reading
 from pipeline.tagging.lexicon import Span
 from pipeline.tagging.negative import NEGATIVE
 from pipeline.tagging.tagger import TextToTag
 
-NAME = "causes-1"
-CAUSE, SPAN, TYPE = "cause", "cause-span", "cause-type"
+CAUSE, SPAN = "cause", "cause-span"
 EMOTIONS = ("basic-emotion", "fine-emotion")
 LEAST_EMOTION = 0.25
 """Where no emotion is likelier, no span would be shown, and none is looked for."""
@@ -36,10 +43,9 @@ _NEAR = 1.2
 _TELLING = 2.0
 """So many words that tell something name a cause with a probability of 1 - 1/e."""
 
-_SURE = 0.9
-"""How likely the place of a cause is right at most: nothing was fitted for it."""
+_OUTCRY = 0.2
+"""Times as likely is a span that says nothing but the emotion: too little to show."""
 
-_FLAGGED_FROM = 0.5
 _ALMOST = 0.999
 _MOST_CLINGING = 3
 _BEFORE = re.compile(r"[(\[<\"'`*_]*\Z")
@@ -78,7 +84,7 @@ class CauseFinder:
         text: TextToTag,
         marks: Sequence[Mark],
         reading: Callable[[], Reading],
-        hurts: Callable[[str], float],
+        earlier: Callable[[str], Earlier | float],
     ) -> list[Mark]:
         """`marks` with what is found of causes, those of causes scored anew.
 
@@ -86,7 +92,8 @@ class CauseFinder:
             text: an English one.
             marks: its emotions, and causes that are mentioned.
             reading: gives the text's.
-            hurts: how likely an earlier text shows a negative emotion.
+            earlier: reads an earlier text, or tells only how likely it hurts: then no
+                words can be found in it.
         """
         feelings = feelings_in(marks)
         if feelings.any < LEAST_EMOTION:
@@ -97,14 +104,27 @@ class CauseFinder:
             return list(marks)
         answer = self._model.answer(prose, read)
         span = _widened(text.text, answer.place)
-        right = self._scale.probability(_logit(answer.overlap))
         found = [_likelier(mark, prose, span, feelings.hurting) for mark in marks]
-        score = right * feelings.any
-        found.append(_mark((SPAN, "span"), score, self._scale.threshold, span))
-        if feelings.hurting >= _FLAGGED_FROM:
-            own = telling(prose, span, feelings.words)
-            found += _types(own, text.context, hurts, span)
+        score = self._right(answer, span, found) * feelings.any
+        found.append(made((SPAN, "span"), score, self._scale.threshold, span))
+        if feelings.hurting >= FLAGGED_FROM:
+            own = _named(Named(telling(prose, span, feelings.words), span), found)
+            found += types(own, text.context, earlier, self._span_in)
         return [mark for mark in found if mark.score > 0]
+
+    def _right(self, answer: Answer, span: Span, marks: Sequence[Mark]) -> float:
+        """How likely a span names a cause rightly, if there is one."""
+        right = self._scale.probability(_logit(answer.overlap))
+        told = answer.telling or any(_meet(one.place, span) for one in _mentions(marks))
+        return right if told else _OUTCRY * right
+
+    def _span_in(self, text: str, read: Reading) -> Span | None:
+        """The words of an earlier text that name a cause."""
+        prose = read_prose(text, read)
+        if not prose.words:
+            return None
+        answer = self._model.answer(prose, read)
+        return _widened(text, answer.place) if answer.telling else None
 
 
 def feelings_in(marks: Sequence[Mark]) -> Feelings:
@@ -136,36 +156,23 @@ def telling(prose: Prose, span: Span, emotions: Sequence[Span]) -> float:
     return 1 - math.exp(-count / _TELLING)
 
 
-def _types(
-    own: float, context: Sequence[str], hurts: Callable[[str], float], span: Span
-) -> list[Mark]:
-    """Where the cause lies; earlier texts are read only if the message tells little."""
-    earlier = 0.0
-    if own < _FLAGGED_FROM:
-        earlier = max((hurts(text) for text in context if text.strip()), default=0.0)
+def _mentions(marks: Sequence[Mark]) -> list[Named]:
+    """The causes that are flagged, and where they are named."""
     return [
-        _mark((TYPE, label), _SURE * score, _FLAGGED_FROM, evidence)
-        for label, score, evidence in (
-            ("no-context", own, span),
-            ("in-context", (1 - own) * earlier, None),
-            ("latent", (1 - own) * (1 - earlier), None),
-        )
+        Named(mark.score, mark.evidence)
+        for mark in marks
+        if mark.task == CAUSE and mark.flagged and mark.evidence
     ]
 
 
-def _mark(
-    label: tuple[str, str], score: float, least: float, place: Span | None
-) -> Mark:
-    """A mark, flagged from a score of `least` on."""
-    score = round(score, 4)
-    return Mark(
-        task=label[0],
-        label=label[1],
-        score=score,
-        flagged=score >= least,
-        evidence=place,
-        tagger=NAME,
-    )
+def _named(span: Named, marks: Sequence[Mark]) -> Named:
+    """The surest that the message itself has to say of a cause, by span and lexicon.
+
+    The span stands for what is mentioned in it.
+    """
+    surest = max([span, *_mentions(marks)], key=lambda named: named.score)
+    within = _meet(surest.place, span.place)
+    return surest._replace(place=span.place) if within else surest
 
 
 def _likelier(mark: Mark, prose: Prose, span: Span, hurting: float) -> Mark:
@@ -176,7 +183,7 @@ def _likelier(mark: Mark, prose: Prose, span: Span, hurting: float) -> Mark:
         return mark
     score = round(logistic(_logit(mark.score) + _NEAR * hurting), 4)
     return msgspec.structs.replace(
-        mark, score=score, flagged=mark.flagged or score >= _FLAGGED_FROM
+        mark, score=score, flagged=mark.flagged or score >= FLAGGED_FROM
     )
 
 

@@ -35,5 +35,6 @@ class Tagger(Protocol):
 
         Every mark that can be scored above 0 is returned, flagged or not, at most
         one for a label; a tagger may leave out what it scores below .01. A mark's
-        evidence lies within its text, in characters.
+        evidence lies within its text, in characters, or in that one of `context` whose
+        number it carries.
         """

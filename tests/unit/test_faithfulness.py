@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import pytest
 
 from pipeline.evaluation.faithfulness import EvidenceFigure, Pointed, pointed, probe
@@ -73,6 +74,21 @@ def test_evidence_that_means_nothing_is_no_better_than_chance() -> None:
     assert found["comprehensiveness"].evidence == 0.0
     assert found["sufficiency"].evidence == pytest.approx(0.25)
     assert found["comprehensiveness"].difference <= 0.0
+
+
+class ThreadTagger(WordTagger):
+    """Points into the thread, not into the text."""
+
+    def tag(self, texts: Sequence[TextToTag]) -> list[list[Mark]]:
+        return [
+            [msgspec.structs.replace(mark, context=0) for mark in marks]
+            for marks in super().tag(texts)
+        ]
+
+
+def test_evidence_in_an_earlier_text_is_not_looked_for_in_this_one() -> None:
+    assert pointed(WordTagger(honest), texts(3)) != []
+    assert pointed(ThreadTagger(honest), texts(3)) == []
 
 
 def test_the_same_texts_give_the_same_figures() -> None:

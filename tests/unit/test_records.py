@@ -52,6 +52,34 @@ def test_every_record_survives_its_encoding() -> None:
         assert decode(encode(record), type(record)) == record
 
 
+def mark(**changes: object) -> Mark:
+    fields: dict[str, object] = {
+        "task": "cause-type",
+        "label": "in-context",
+        "score": 0.5,
+        "flagged": True,
+        "evidence": (4, 9),
+        "tagger": "encoder-1",
+    }
+    return Mark(**(fields | changes))
+
+
+def test_a_mark_may_point_into_an_earlier_text() -> None:
+    tagged = TaggedMessage(message=message(context=("a",)), marks=(mark(context=0),))
+    assert b'"context":0' in encode(tagged)
+    assert decode(encode(tagged), TaggedMessage) == tagged
+    with pytest.raises(ValueError, match="context"):
+        decode(encode(tagged).replace(b'"context":0', b'"context":-1'), TaggedMessage)
+
+
+def test_a_mark_without_context_is_written_as_before_and_a_newer_one_is_read() -> None:
+    old = TaggedMessage(message=message(), marks=(mark(),))
+    raw = encode(old)
+    assert b'"context"' not in raw
+    newer = raw.replace(b'"flagged":true', b'"flagged":true,"from_the_future":7')
+    assert decode(raw, TaggedMessage) == decode(newer, TaggedMessage) == old
+
+
 @pytest.mark.parametrize(
     "raw",
     [
