@@ -1,6 +1,7 @@
 """One label's share of the messages in one scope, day by day, gaps included."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -22,6 +23,15 @@ MAX_SPAN = 36_525
 
 MAX_VALUE = 1e15
 """Larger numbers lose their digits when they are squared and summed."""
+
+_TOO_LARGE = f"is too large (the limit is {MAX_VALUE:.0e})".replace("+", "")
+
+_MORE = "more"
+"""The key of what a line holds beyond the columns of line 1."""
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_PLAIN = re.compile(r"[-+.\de]+|[-+]?inf(inity)?|nan", re.ASCII | re.IGNORECASE)
+"""Of what `float` reads: no underscores, no lines, no digits of other alphabets."""
 
 
 def continued(before: Array | None, shape: tuple[int, ...]) -> tuple[Array, int]:
@@ -78,7 +88,8 @@ class Series:
                 f"{marked.size} of marked ones: give one number of each a day"
             )
         self._check(np.isinf(messages) | np.isinf(marked), "is infinite")
-        self._check(np.maximum(np.abs(marked), messages) > MAX_VALUE, "is too large")
+        too_large = np.maximum(np.abs(marked), messages) > MAX_VALUE
+        self._check(too_large, _TOO_LARGE)
         if self.counted:
             self._check((messages < 0) | (marked < 0), "counts fewer than 0 messages")
             self._check(marked > messages, "has more marked messages than messages")
@@ -140,26 +151,38 @@ class Series:
         known = int(np.isfinite(self.values).sum())
         if known < MIN_KNOWN:
             raise InputError(
-                f"{self.title} has {known} known days: "
+                f"{self.title} has {known_days(known)}: "
                 f"a forecast needs at least {MIN_KNOWN}, so give more days"
             )
+
+
+def known_days(number: int) -> str:
+    """So many, in words."""
+    return f"{number} known day{'' if number == 1 else 's'}"
 
 
 def read_csv(path: Path) -> Series:
     """The series in a CSV file with the columns date and value.
 
-    Dates are written 2020-01-31 and may stand in any order; an empty value, or a day
-    left out, is a gap. Values are any real numbers, such as percent.
+    Dates are written 2020-01-31 and may stand in any order; an empty value, nan, or a
+    day left out, is a gap. Values are any real numbers, such as percent.
 
     Raises:
         InputError: the file cannot be read or a line cannot be used.
     """
-    days, values = [], []
+    lines: dict[date, int] = {}
+    values = []
     for number, row in _rows(path):
-        days.append(_date(path, number, row["date"]))
-        values.append(_number(path, number, row["value"]))
-    name = (path.name, "", "")
-    return Series.of_days(name, days, [1.0] * len(days), values, counted=False)
+        line = f"{path} line {number}"
+        day = _date(line, row["date"])
+        if day in lines:
+            raise InputError(
+                f"{line}: {day} was given in line {lines[day]} before: keep one of them"
+            )
+        lines[day] = number
+        values.append(_number(line, row["value"]))
+    name, ones = (path.name, "", ""), [1.0] * len(values)
+    return Series.of_days(name, list(lines), ones, values, counted=False)
 
 
 def _span(title: str, days: Sequence[date]) -> tuple[date, date]:
@@ -169,7 +192,9 @@ def _span(title: str, days: Sequence[date]) -> tuple[date, date]:
     for day, following in pairwise(ordered):
         if day == following:
             raise InputError(f"{title} holds {day} more than once: keep one of them")
-    if (ordered[-1] - ordered[0]).days >= MAX_SPAN:
+    span = (ordered[-1] - ordered[0]).days
+    # After the last year of the calendar there are no days to forecast.
+    if span >= MAX_SPAN or ordered[-1].year == date.max.year:
         raise InputError(
             f"{title} goes from {ordered[0]} to {ordered[-1]}: "
             "correct the mistyped year"
@@ -180,37 +205,76 @@ def _span(title: str, days: Sequence[date]) -> tuple[date, date]:
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            if not {"date", "value"} <= set(reader.fieldnames or ()):
-                raise InputError(
-                    f"{path} lacks the columns date and value: name them in line 1"
-                )
-            for row in reader:
-                yield reader.line_num, row
+            yield from _checked(path, csv.DictReader(file, restkey=_MORE, restval=""))
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}): check the path"
         ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text ({error}): save it as UTF-8") from error
+
+
+def _checked(
+    path: Path, reader: "csv.DictReader[str]"
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows with the number of their last line."""
+    try:
+        _check_columns(path, reader.fieldnames or ())
+        for row in reader:
+            if any(row.get(_MORE, ())):
+                raise InputError(
+                    f"{path} line {reader.line_num} has more columns than line 1: "
+                    "write numbers with a point, as 4.2"
+                )
+            yield reader.line_num, row
+    except csv.Error as error:
         raise InputError(
-            f"{path} is no CSV text ({error}): save it as UTF-8"
+            f"{path} is no CSV after line {reader.line_num} ({error}): "
+            "look for a quote that is left open"
         ) from error
 
 
-def _date(path: Path, number: int, text: str) -> date:
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    if {"date", "value"} <= set(names):
+        return
+    commas = not any(other in name for name in names for other in ";\t")
+    way_out = "name them in line 1" if commas else "separate columns by commas"
+    raise InputError(f"{path} lacks the columns date and value: {way_out}")
+
+
+def _date(line: str, text: str) -> date:
     try:
-        return date.fromisoformat(text.strip())
+        return date.fromisoformat(_written(_DATE, text))
     except ValueError as error:
         raise InputError(
-            f"{path} line {number}: {text[:40]!r} is no date: write it as 2020-01-31"
+            f"{line}: {text[:40]!r} is no date: write it as 2020-01-31"
         ) from error
 
 
-def _number(path: Path, number: int, text: str) -> float:
+def _number(line: str, text: str) -> float:
+    if not text.strip(" "):
+        return np.nan
     try:
-        return float(text) if text.strip() else np.nan
+        value = float(_written(_PLAIN, text))
     except ValueError as error:
         raise InputError(
-            f"{path} line {number}: {text[:40]!r} is no number: "
+            f"{line}: {text[:40]!r} is no number: "
             "write it as 4.2, or leave it empty where unknown"
         ) from error
+    if abs(value) > MAX_VALUE:
+        raise InputError(
+            f"{line}: {text[:40]!r} {_TOO_LARGE}: correct it, or choose a larger unit"
+        )
+    return value
+
+
+def _written(form: re.Pattern[str], text: str) -> str:
+    """The text without spaces around it.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    found = form.fullmatch(text.strip(" "))
+    if found is None:
+        raise ValueError(text)
+    return found.group()

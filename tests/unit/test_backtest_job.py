@@ -117,9 +117,9 @@ def test_a_picture_is_drawn_with_the_record_below_it(
     ("lines", "fault"),
     [
         ([], "holds no day"),
-        (["2024-01-01,3"], "has 1 known days: a forecast needs at least 14"),
-        (["2024-01-01,inf"], "2024-01-01 is infinite: correct that day"),
-        (["2024-01-01,3", "2024-01-01,4"], "2024-01-01 more than once"),
+        (["2024-01-01,3"], "has 1 known day: a forecast needs at least 14"),
+        (["2024-01-01,inf"], r"line 2: .inf. is too large \(the limit is 1e15\)"),
+        (["2024-01-01,3", "2024-01-01,4"], "line 3: 2024-01-01 was given in line 2"),
         (["2024-01-01,three"], "line 2: 'three' is no number"),
         (["1/2/2024,3"], "line 2: '1/2/2024' is no date"),
         (["2024-01-01,1", "9024-01-01,1"], "correct the mistyped year"),

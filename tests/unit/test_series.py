@@ -21,7 +21,7 @@ def counts(messages: list[float], marked: list[float]) -> Series:
 
 def csv(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "S.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -105,8 +105,19 @@ def test_a_csv_holds_any_real_numbers_and_gaps(tmp_path: Path) -> None:
 
 
 def test_a_csv_saved_by_a_spreadsheet_can_be_read(tmp_path: Path) -> None:
-    text = "\ufeffvalue,note,date\r\n1.5,x,2024-01-01\r\n"
-    assert read_csv(csv(tmp_path, text)).values.tolist() == [1.5]
+    text = "\ufeffvalue,note,date\r\n1.5,x,2024-01-01\r\n2, , 2024-01-02\r\n"
+    assert read_csv(csv(tmp_path, text)).values.tolist() == [1.5, 2.0]
+
+
+@pytest.mark.parametrize("number", ["-1e3", "+.5", "5.", "1E-3", "1e15", " 7 "])
+def test_a_number_may_be_written_in_any_plain_way(tmp_path: Path, number: str) -> None:
+    found = read_csv(csv(tmp_path, f"date,value\n2024-01-01,{number}\n"))
+    assert found.values.tolist() == [float(number)]
+
+
+def test_an_unknown_day_may_be_written_as_nan(tmp_path: Path) -> None:
+    text = "date,value\n2024-01-01,NaN\n2024-01-02,\n2024-01-03,nan\n"
+    assert np.isnan(read_csv(csv(tmp_path, text)).values).all()
 
 
 @pytest.mark.parametrize(
@@ -117,9 +128,29 @@ def test_a_csv_saved_by_a_spreadsheet_can_be_read(tmp_path: Path) -> None:
         ("date,value\n", "holds no day"),
         ("date,value\n2024-01-01,1\n13/01/2024,2\n", "line 3: '13/01/2024' is no date"),
         ("date,value\n2024-01-01,many\n", "line 2: 'many' is no number"),
-        ("date,value\n2024-01-01,inf\n", "2024-01-01 is infinite"),
-        ("date,value\n2024-01-01,1\n2024-01-01,2\n", "more than once"),
-        ("date,value\n2024-01-01\n2024-01-01,2\n", "more than once"),
+        ("date,value\n2024-01-01,1_000\n", "line 2: '1_000' is no number"),
+        ('date,value\n2024-01-01,"1\n"\n', r"line 3: '1\\n' is no number"),
+        ("date,value\n2024-01-01,\u0663\n", "line 2: '\u0663' is no number"),
+        ("date,value\n2024-01-01,1e\n", "line 2: '1e' is no number"),
+        ("date,value\n2024-01-01,inf\n", r"line 2: 'inf' is too large .*is 1e15\)"),
+        ("date,value\n2024-01-01,-2e15\n", "line 2: '-2e15' is too large"),
+        ("date,value\n2020-W10-1,1\n", "line 2: '2020-W10-1' is no date"),
+        ("date,value\n20240101,1\n", "line 2: '20240101' is no date"),
+        ('date,value\n"2024-01-01\n",1\n', r"line 3: '2024-01-01\\n' is no date"),
+        ("date,value\n2024-02-30,1\n", "line 2: '2024-02-30' is no date"),
+        ("date,value\n9999-12-31,1\n", "correct the mistyped year"),
+        (
+            "date,value\n2024-01-01,1\n2024-01-02,1\n2024-01-01,2\n",
+            "line 4: 2024-01-01 was given in line 2 before: keep one of them",
+        ),
+        ("date,value\n2024-01-01\n2024-01-01,2\n", "line 3: 2024-01-01 was given"),
+        ("date;value\n2024-01-01;1\n", "value: separate columns by commas"),
+        ("date\tvalue\n2024-01-01\t1\n", "value: separate columns by commas"),
+        ("date,value\n2024-01-01,5,5\n", "line 2 has more columns than line 1"),
+        (
+            f'date,value\n2024-01-01,"{"x" * 300_000}"\n',
+            "is no CSV after line 1 .*a quote",
+        ),
     ],
 )
 def test_a_csv_that_cannot_be_used_is_refused_in_one_sentence(
@@ -138,8 +169,13 @@ def test_a_missing_csv_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "S.csv"
     path.write_bytes(b"date,value\n\xff\xfe\n")
-    with pytest.raises(InputError, match="no CSV text"):
+    with pytest.raises(InputError, match=r"is no text .*: save it as UTF-8"):
         read_csv(path)
+
+
+def test_one_known_day_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has 1 known day: a forecast needs"):
+        read_csv(csv(tmp_path, "date,value\n2024-01-01,1\n")).check_usable()
 
 
 def test_counts_are_modelled_on_the_arcsine_of_their_root() -> None:
