@@ -49,14 +49,15 @@ class _Named(msgspec.Struct):
     id: msgspec.Raw
 
 
-class MarkOut(msgspec.Struct):
-    """A mark as it is printed."""
+class MarkOut(msgspec.Struct, omit_defaults=True):
+    """A mark as it is printed, with `context` only where the evidence lies there."""
 
     task: str
     label: str
     score: float
     flagged: bool
     evidence: tuple[int, int] | None
+    context: int | None = None
 
 
 class Answer(msgspec.Struct):
@@ -231,7 +232,14 @@ def _to_tag(given: Given) -> TextToTag:
 
 def _answer(given: Given, marks: Iterable[Mark], *, every_mark: bool) -> Answer:
     printed = [
-        MarkOut(mark.task, mark.label, mark.score, mark.flagged, mark.evidence)
+        MarkOut(
+            task=mark.task,
+            label=mark.label,
+            score=mark.score,
+            flagged=mark.flagged,
+            evidence=mark.evidence,
+            context=mark.context,
+        )
         for mark in marks
         if mark.flagged or every_mark
     ]

@@ -2,14 +2,17 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.errors import InputError
 from pipeline.jobs.tag import BATCH, tag_file, tag_lines
+from pipeline.records import Mark
+from pipeline.tagging.tagger import TextToTag
 from pipeline.testing import FakeTagger
 
 
@@ -36,6 +39,26 @@ def test_a_line_is_answered_with_its_flagged_marks() -> None:
             }
         ],
     }
+
+
+class ThreadTagger(FakeTagger):
+    """Points into the thread."""
+
+    def tag(self, texts: Sequence[TextToTag]) -> list[list[Mark]]:
+        return [
+            [
+                msgspec.structs.replace(mark, evidence=(0, 4), context=1)
+                for mark in marks
+            ]
+            for marks in super().tag(texts)
+        ]
+
+
+def test_a_mark_tells_in_which_earlier_text_its_evidence_lies() -> None:
+    line = b'{"id": "1", "text": "angry", "context": ["Hi", "It broke"]}'
+    (printed,) = tag_lines([line], ThreadTagger(), every_mark=False)
+    (mark,) = json.loads(printed)["marks"]
+    assert (mark["evidence"], mark["context"]) == ([0, 4], 1)
 
 
 def test_unflagged_marks_are_printed_on_request() -> None:
