@@ -32,6 +32,9 @@ _STEP = 0.05
 """How far, as a share of itself, an end moves when a day lies beyond it."""
 
 _FARTHEST = np.log(4.0)
+_BEYOND = 1.25
+"""Ends lie no farther out than so many times the worst error at their distance."""
+
 _SMALLEST = 1e-12
 _REFRESH = 7
 _YOUNG_DAYS = 90
@@ -88,6 +91,8 @@ class _Ends:
         models, _, horizon = errors.shape
         self.offsets = np.full((2, len(tails), *errors.shape), np.nan)
         self._errors = np.stack([-errors, errors])[:, np.newaxis]
+        sizes = np.where(np.isnan(errors), 0.0, np.abs(errors))
+        self._farthest = _BEYOND * np.maximum.accumulate(sizes, axis=1)
         self._tails = np.array(tails)[:, np.newaxis, np.newaxis]
         self._moved = np.zeros((2, len(tails), models, horizon))
 
@@ -102,8 +107,12 @@ class _Ends:
         self._moved[..., ahead] = np.clip(moved, -_FARTHEST, _FARTHEST)
 
     def say(self, day: int, usual: Array, known: Known, young: Array | None) -> None:
-        """Where the ends lie: `usual`, moved, or `young` where little is known yet."""
-        proven = usual * np.exp(self._moved)
+        """Where the ends lie: `usual`, moved, or `young` where little is known yet.
+
+        After a crisis, what was unusual before times what is usual now would be more
+        than anything that ever came.
+        """
+        proven = np.minimum(usual * np.exp(self._moved), self._farthest[:, day])
         if young is not None:
             proven = np.where(known, proven, young)
         self.offsets[..., day, :] = np.maximum(proven, 0.0)

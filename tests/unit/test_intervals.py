@@ -73,3 +73,11 @@ def test_the_expected_value_always_lies_within() -> None:
     below, above = offsets(noise(300) + 5.0, np.zeros(300), TAIL)
     assert np.nanmax(below) <= 0.0
     assert np.nanmin(above) >= 0.0
+
+
+@pytest.mark.parametrize("tail", [0.1, 0.025])
+def test_after_a_crisis_they_are_not_wider_than_anything_that_came(tail: float) -> None:
+    errors = 0.01 * noise(200)
+    errors[:, 150:165] += 0.3
+    _, above = offsets(errors, errors[0, :, 0], tail)
+    assert above[0, 165:, 0].max() <= 1.25 * np.abs(errors).max()
