@@ -199,7 +199,9 @@ def _failure(status: int, headers: Mapping[str, str]) -> ChatError:
         )
     if status in _NO_ENTRY:
         return ChatError("key-refused")
-    if status in _REDIRECTS or status == HTTPStatus.NOT_FOUND:
+    if status in _REDIRECTS:
+        return ChatError("redirected")
+    if status == HTTPStatus.NOT_FOUND:
         return ChatError("not-there")
     return RefusedError("question-refused")
 

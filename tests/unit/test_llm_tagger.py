@@ -296,7 +296,7 @@ def test_a_failing_server_is_tried_thrice_with_growing_pauses(tmp_path: Path) ->
         (lambda _: web.Response(status=400, text="content_filter"), "question-refused"),
         (lambda _: web.Response(status=401), "key-refused"),
         (lambda _: web.Response(status=404), "not-there"),
-        (lambda _: web.Response(status=302, headers={"Location": "/"}), "not-there"),
+        (lambda _: web.Response(status=302, headers={"Location": "/"}), "redirected"),
     ],
 )
 def test_an_answer_that_is_none_leaves_the_bases_marks(
