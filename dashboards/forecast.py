@@ -150,8 +150,7 @@ ORDER BY peaked DESC
 """
 COMPANIONS = f"""
 SELECT started::TIMESTAMP AS "Started", companion AS "Rose with it",
-  companion_task AS "Kind", before AS "28 days before", during AS "In the period",
-  during / nullif(before, 0) AS "Times"
+  companion_task AS "Kind", before AS "28 days before", during AS "In the period"
 FROM companions JOIN periods USING (scope, task, label, started)
 WHERE {SERIES} AND kind = 'level' AND $__timeFilter(peaked::TIMESTAMP)
 ORDER BY started DESC,
@@ -167,21 +166,22 @@ WITH {CHOSEN}, {HIGH}, actual AS (
   SELECT day, prevalence
   FROM causes_daily
   WHERE {SCOPE} AND 'cause/' || cause = ${{series:sqlstring}}
-), expected AS (
-  SELECT target AS day, mean, lower, upper, lower_95, upper_95
-  FROM forecasts JOIN chosen USING (origin)
-  WHERE {SERIES}
 ), limits AS (
   SELECT origin AS day, threshold FROM alarms WHERE {SERIES} AND kind = 'level'
+), expected AS (
+  SELECT target AS day, mean, lower, upper, lower_95, upper_95,
+    (SELECT threshold FROM limits JOIN chosen ON origin = day) AS threshold
+  FROM forecasts JOIN chosen USING (origin)
+  WHERE {SERIES}
 )
 SELECT day::TIMESTAMP AS time,
   actual.prevalence AS "actual",
   expected.mean AS "forecast",
   expected.lower_95 AS "95 % band, bottom",
-  expected.upper_95 AS "95 % band, top",
+  expected.upper_95 AS "95 % band",
   expected.lower AS "80 % band, bottom",
-  expected.upper AS "80 % band, top",
-  limits.threshold AS "counts as high from",
+  expected.upper AS "80 % band",
+  coalesce(expected.threshold, limits.threshold) AS "counts as high from",
   CASE WHEN EXISTS (FROM high WHERE day BETWEEN started AND ended) THEN 1 END
     AS "high prevalence"
 FROM actual FULL JOIN expected USING (day) FULL JOIN limits USING (day)
@@ -398,13 +398,13 @@ def _forecast() -> panels.Panel:
         "Actual and forecast share of messages",
         "Daily share of messages, the forecast made at the end of the chosen day with "
         "the bands that should hold 80 and 95 % of the days, and the share from which "
-        "a day counted as high. Days of high prevalence, found in retrospect, are "
-        "shaded.",
+        "a day counted as high: of the days forecast, as was known at the end of the "
+        "chosen day. Days of high prevalence, found in retrospect, are shaded.",
         (0, 8, 24, 12),
         DuckDbQuery(FORECAST),
     )
     unlisted = {"legend": True, "tooltip": False, "viz": False}
-    panel.override_by_name("actual", [panels.colour(panels.EMOTIONS["frustration"])])
+    panel.override_by_name("actual", [panels.colour(panels.OF_TEXT)])
     panel.override_by_name(
         "forecast",
         [
@@ -413,8 +413,8 @@ def _forecast() -> panels.Panel:
             panels.setting("custom.lineWidth", 3),
         ],
     )
-    for share, opacity in (("95 %", 10), ("80 %", 20)):
-        bottom, top = f"{share} band, bottom", f"{share} band, top"
+    for share, opacity in (("95 %", 18), ("80 %", 30)):
+        bottom, top = f"{share} band, bottom", f"{share} band"
         edge = [
             panels.colour(panels.BLUE),
             panels.setting("custom.lineWidth", 0),
@@ -467,7 +467,7 @@ def _record() -> Iterable[panels.Panel]:
     )
     yield periods.override_by_name("Verdict", _coloured(VERDICTS))
     yield _backtests()
-    yield panels.note(12, READING, (0, 42, 24, 4))
+    yield panels.note(12, READING, (0, 42, 24, 3))
     yield _companions()
 
 
@@ -480,13 +480,13 @@ def _companions() -> panels.Panel:
         "above their 28 days before while the level was high; at most five of each "
         "kind. That they rose together does not say that one brought the other about. "
         "Themes are known by week, and for all sources together.",
-        (0, 46, 24, 12),
+        (0, 45, 24, 10),
         DuckDbQuery(COMPANIONS),
     ).no_value(NO_COMPANION)
     panel.override_by_name("Started", [panels.setting("unit", "time:YYYY-MM-DD")])
     for name in ("28 days before", "In the period"):
         panel.override_by_name(name, share)
-    return panel.override_by_name("Times", [panels.setting("decimals", 1), NO_FIGURE])
+    return panel
 
 
 def _coloured(

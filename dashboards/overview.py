@@ -428,7 +428,7 @@ def _themes() -> Iterable[panels.Panel]:
         "tell a theme from the others, each used by at least as many people as a "
         "figure needs. Authors are those of the theme's fullest week. Only weeks that "
         "are over, and in which enough people came upon a theme.",
-        (0, 29, 12, 9),
+        (0, 29, 14, 9),
         DuckDbQuery(THEMES_RANKED),
     )
     for name in ("First week", "Last week"):
@@ -439,7 +439,7 @@ def _themes() -> Iterable[panels.Panel]:
         "Themes over time",
         "Messages a week that name a cause of each theme: the six most frequent of "
         "the chosen time, and the remaining ones together.",
-        (12, 29, 12, 9),
+        (14, 29, 10, 9),
         DuckDbQuery(THEMES_WEEKLY, "series"),
     ).unit("locale")
 

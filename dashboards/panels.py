@@ -63,6 +63,8 @@ MARKERS: Mapping[str, str] = {
     "loneliness": "#53A0A3",
 }
 BLUE, GREY, AMBER, RED, GREEN = "#1966FC", "#8A8F98", "#C77700", "#D92D20", "#2E8540"
+OF_TEXT = "text"
+"""Grafana's name for the colour of texts: dark on a light page, light on a dark one."""
 DASHED = {"fill": "dash", "dash": [8, 4]}
 DOTTED = {"fill": "dash", "dash": [2, 4]}
 
@@ -279,7 +281,7 @@ def figure(
             .fields("/.*/")
             .values(False)
         )
-        .thresholds(steps((None, "text")))
+        .thresholds(steps((None, OF_TEXT)))
         .color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     )
     return _placed(panel, number, title, description, place)

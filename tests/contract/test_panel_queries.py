@@ -103,6 +103,19 @@ def test_the_duckdb_inside_grafana_gives_the_same(
         assert their["types"] == our["types"]
 
 
+def test_what_counts_as_high_is_shown_of_every_day_forecast(ours: Findings) -> None:
+    charts = [
+        one["bound"]
+        for one in ours
+        if one["panel"] == "Actual and forecast share of messages"
+    ]
+    assert charts
+    for _, _, forecast, *_, threshold, _ in charts:
+        assert any(value is not None for value in forecast)
+        for expected, high_from in zip(forecast, threshold, strict=True):
+            assert expected is None or high_from is not None
+
+
 def test_an_alarm_of_a_rise_is_none_of_the_level(tmp_path: Path) -> None:
     path = tmp_path / "published.duckdb"
     write(path, NOW)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from synthetic_published import write
+from synthetic_published import MODELS, write
 from viewer_process import Client, serving
 
 CHROMIUM = "/usr/bin/chromium"
@@ -265,6 +265,47 @@ def test_a_past_forecast_and_another_series_can_be_chosen(
     page.get_by_label("Series").select_option("basic-emotion/anger")
     expect(panel(page, "Skill").locator(".figure")).to_have_text("No skill")
     assert_all_panels_show_figures(page)
+
+
+def test_what_was_asked_for_and_is_not_there_is_said_to_be_missing(
+    watched: Watched, client: Client
+) -> None:
+    page = watched.page
+    show(page, f"{client.url}{FORECAST}&var-series=fine-emotion/nothing")
+    missing = page.locator(".replaced")
+    expect(missing).to_have_text(
+        "Series: there is no “fine-emotion/nothing” here. "
+        "Shown is “frustration (fine-emotion)” instead."
+    )
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    settled(page)
+    expect(missing).to_have_count(1)
+    page.get_by_label("Series").select_option("basic-emotion/anger")
+    expect(missing).to_have_count(0)
+
+
+def test_the_track_record_shows_every_method_without_scrolling(
+    watched: Watched, client: Client
+) -> None:
+    show(watched.page, client.url + FORECAST)
+    record = panel(
+        watched.page, "Track record of every model, beside the naive methods"
+    )
+    expect(record.locator("tbody tr")).to_have_count(len(MODELS) + 1)
+    assert record.locator(".scroll").evaluate("e => e.scrollHeight <= e.clientHeight")
+
+
+def test_a_table_without_rows_says_that_there_was_nothing(
+    watched: Watched, client: Client
+) -> None:
+    show(watched.page, f"{client.url}{FORECAST}&from=now-5d&to=now")
+    for title in (
+        "Periods of high prevalence, and whether an alarm came first",
+        "What rose with these periods",
+    ):
+        expect(panel(watched.page, title).get_by_role("status")).to_contain_text(
+            "No period of high prevalence has its peak in this time"
+        )
 
 
 def test_a_chart_can_be_read_as_a_table_and_sorted(page: Page) -> None:

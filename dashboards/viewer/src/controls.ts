@@ -52,6 +52,7 @@ export class Bar {
     values: Record<string, string>,
     range: Range,
     every: string,
+    replaced: string[],
   ): void {
     const focused = document.activeElement?.id;
     const shown = dashboard.templating.list.filter(({ hide }) => (hide ?? 0) === 0);
@@ -61,6 +62,7 @@ export class Bar {
       ),
       this.time(dashboard, range),
       this.refresh(dashboard, every),
+      ...replaced.map((text) => element("p", { class: "replaced", role: "status" }, text)),
     );
     if (focused) document.getElementById(focused)?.focus();
   }

@@ -4,7 +4,7 @@ import "./style.css";
 import * as api from "./api";
 import { Bar } from "./controls";
 import { element } from "./dom";
-import type { Dashboard, Summary, Variables } from "./model";
+import type { Dashboard, Summary, Variable, Variables } from "./model";
 import { PanelFrame } from "./panel";
 import { dark } from "./theme";
 import { duration, isValid, plural, type Range, type Span, when } from "./time";
@@ -20,6 +20,7 @@ class Page {
   private range: Range = { from: "now-90d", to: "now" };
   private given: Record<string, string> = {};
   private every = "10s";
+  private replaced: string[] = [];
   private offered = "";
   private run = new AbortController();
   private timer = 0;
@@ -102,6 +103,7 @@ class Page {
     this.every = every === "off" || duration(every) >= 5_000 ? every : "10s";
     const names = new Set(board.templating.list.map(({ name }) => name));
     this.given = {};
+    this.replaced = [];
     for (const [key, value] of query) {
       const name = key.replace(/^var-/, "");
       if (name !== key && names.has(name)) this.given[name] = value;
@@ -132,15 +134,23 @@ class Page {
 
   private offer(board: Dashboard, { values, options }: Variables): void {
     const shown = board.templating.list.filter(({ hide }) => (hide ?? 0) === 0);
+    this.replaced.push(...replacements(shown, this.given, { values, options }));
     this.given = Object.fromEntries(
       shown
         .filter(({ name }) => (options[name] ?? []).length > 0)
         .map(({ name }) => [name, values[name] ?? ""]),
     );
-    const key = JSON.stringify([board.uid, this.given, options, this.range, this.every]);
+    const key = JSON.stringify([
+      board.uid,
+      this.given,
+      options,
+      this.range,
+      this.every,
+      this.replaced,
+    ]);
     if (key === this.offered) return;
     this.offered = key;
-    this.bar.offer(board, options, values, this.range, this.every);
+    this.bar.offer(board, options, values, this.range, this.every, this.replaced);
   }
 
   private async ask(
@@ -219,6 +229,21 @@ class Page {
       else void what();
     }, after);
   }
+}
+
+/** What to say of values that were asked for and are none of a variable's options. */
+function replacements(
+  variables: Variable[],
+  given: Record<string, string>,
+  { values, options }: Variables,
+): string[] {
+  return variables
+    .filter(({ name }) => name in given && given[name] !== values[name])
+    .map(({ name, label }) => {
+      const shown = options[name]?.find(({ value }) => value === values[name])?.text;
+      const instead = shown === undefined ? "" : ` Shown is “${shown}” instead.`;
+      return `${label ?? name}: there is no “${given[name]}” here.${instead}`;
+    });
 }
 
 function message(error: unknown): string {

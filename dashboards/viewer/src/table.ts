@@ -52,7 +52,7 @@ export class Table implements View {
 }
 
 function alignment(field: Field): string {
-  return field.type === "number" ? "number" : "";
+  return field.type === "number" || field.type === "string" ? field.type : "";
 }
 
 function sorted(frame: Frame, order: Order | null): number[] {

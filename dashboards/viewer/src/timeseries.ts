@@ -105,9 +105,10 @@ function seriesOf(frame: Frame, { panel }: Context): Series[] {
     .filter((field) => field.type === "number")
     .map((field, index) => {
       const settings = settingsOf(panel, field);
+      const fixed = settings.color?.fixedColor;
       return {
         name: nameOf(field),
-        colour: settings.color?.fixedColor ?? PALETTE[index % PALETTE.length]!,
+        colour: fixed === "text" ? theme().text : (fixed ?? PALETTE[index % PALETTE.length]!),
         settings,
         values: field.values as (number | null)[],
       };
@@ -122,7 +123,8 @@ function mark(colour: string, { custom }: FieldSettings): HTMLElement {
   const area = custom.drawStyle === "bars" || custom.fillBelowTo !== undefined;
   if (area) {
     node.classList.add("area");
-    node.style.opacity = String(Math.max(0.3, (custom.fillOpacity ?? 80) / 100));
+    // So small an area must be denser, to be told from its neighbours.
+    node.style.opacity = String(Math.min(1, (2 * (custom.fillOpacity ?? 80)) / 100));
   }
   return node;
 }
