@@ -22,6 +22,9 @@ BLOCK = 28
 
 DRAWS = 400
 
+SURE = 1e-3
+"""Brier score below which the base rate was never wrong, and skill is no number."""
+
 SHARE = 0.9
 """Of the draws that lie within an interval."""
 
@@ -135,7 +138,8 @@ def _of_alarms(judged: Judged) -> Mapping[str, Statistic]:
     loss, naive_loss = (chance - came) ** 2, (judged.base - came) ** 2
 
     def skill(drawn: Drawn) -> Array:
-        return 1.0 - ratio(_mean(loss)(drawn), _mean(naive_loss)(drawn))
+        naive = _mean(naive_loss)(drawn)
+        return 1.0 - ratio(_mean(loss)(drawn), np.where(naive < SURE, 0.0, naive))
 
     return {
         "alarm_precision": _share(hits, rung),

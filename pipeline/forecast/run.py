@@ -24,7 +24,7 @@ from pipeline.forecast.backtest import (
     track,
 )
 from pipeline.forecast.beside import beside
-from pipeline.forecast.bootstrap import Judged
+from pipeline.forecast.bootstrap import SURE, Judged
 from pipeline.forecast.kept import Kept
 from pipeline.forecast.periods import Span, spans
 from pipeline.forecast.rise import WEEK, rise_odds, rises
@@ -472,7 +472,10 @@ def _hits(
 
 
 def _brier_skill(told: _Told, chances: Array, origins: Sequence[int]) -> float | None:
-    """1 is perfect, 0 no better than the base rate of the year before each origin."""
+    """1 is perfect, 0 no better than the base rate of the year before each origin.
+
+    None where nothing is known, and where the base rate was never wrong.
+    """
     came = told.odds.outcomes[origins]
     base = base_rates(told.odds.outcomes, told.track.horizon)[origins]
     known = np.isfinite(came)
@@ -480,7 +483,8 @@ def _brier_skill(told: _Told, chances: Array, origins: Sequence[int]) -> float |
         return None
     came = came[known]
     loss = np.square(chances[origins][known] - came).mean()
-    return float(1.0 - loss / np.square(base[known] - came).mean())
+    naive = np.square(base[known] - came).mean()
+    return None if naive < SURE else float(1.0 - loss / naive)
 
 
 def _periods(series: Series) -> list[Period]:
