@@ -488,8 +488,16 @@ def _add_backtest(commands: Any) -> None:
         commands, "backtest", _backtest, "date,value in, the track record out"
     )
     parser.add_argument("series", type=Path, metavar="SERIES.csv")
-    parser.add_argument("--horizon", type=int, default=7, metavar="DAYS")
-    parser.add_argument("--days", type=int, default=240, help="origins to go back")
+    parser.add_argument(
+        "--horizon",
+        type=int,
+        default=7,
+        metavar="DAYS",
+        help="how far to look ahead, 1 to 28 (default: 7)",
+    )
+    parser.add_argument(
+        "--days", type=int, default=240, help="origins to go back (default: 240)"
+    )
     parser.add_argument("--output", type=Path, metavar="F.jsonl")
     parser.add_argument("--plot", type=Path, metavar="F.svg", help="a picture of it")
     parser.add_argument(
@@ -503,10 +511,20 @@ def _add_backtest(commands: Any) -> None:
 
 
 def _backtest(given: argparse.Namespace) -> int:
+    from pipeline.jobs.backtest_input import read_series
+
+    series = read_series(
+        given.series,
+        horizon=given.horizon,
+        days=given.days,
+        outputs=(given.output, given.plot),
+    )
+
+    # It takes seconds to import, which a refusal need not wait for.
     from pipeline.jobs.backtest import backtest, render
 
     summary = backtest(
-        given.series,
+        series,
         horizon=given.horizon,
         days=given.days,
         output=given.output,

@@ -151,14 +151,14 @@ class Series:
         known = int(np.isfinite(self.values).sum())
         if known < MIN_KNOWN:
             raise InputError(
-                f"{self.title} has {known_days(known)}: "
+                f"{self.title} has {counted(known, 'known day')}: "
                 f"a forecast needs at least {MIN_KNOWN}, so give more days"
             )
 
 
-def known_days(number: int) -> str:
-    """So many, in words."""
-    return f"{number} known day{'' if number == 1 else 's'}"
+def counted(number: int, thing: str) -> str:
+    """So many of a thing, such as 1 day or 2 days."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def read_csv(path: Path) -> Series:

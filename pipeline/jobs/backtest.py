@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import structlog
 from tqdm import tqdm
 
@@ -14,9 +15,7 @@ from pipeline.forecast.backtest import SHARE
 from pipeline.forecast.bootstrap import Figure, Figures, figures
 from pipeline.forecast.chart import chart
 from pipeline.forecast.run import Alarm, Backtest, Forecast, Forecasts, judge_series
-from pipeline.forecast.series import MIN_KNOWN, Series, read_csv
-
-LONGEST_HORIZON = 28
+from pipeline.forecast.series import Series, counted
 
 log = structlog.get_logger()
 
@@ -25,7 +24,8 @@ class BacktestSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The record in brief.
 
     `records` holds what would have been published first, then every model, and
-    `figures` more of each, with 90 % intervals; `model` is the one published at the
+    `figures` more of each, with 90 % intervals; `known_days` are those forecast whose
+    value is known; `model` is the one published at the
     last origin, and `skill` whether it beats the naive ones.
     """
 
@@ -34,6 +34,7 @@ class BacktestSummary(msgspec.Struct, frozen=True, kw_only=True):
     last_origin: date
     origins: int
     horizon: int
+    known_days: int
     model: str
     skill: bool
     alarm_skill: bool
@@ -56,7 +57,7 @@ class _AlarmLine(msgspec.Struct, frozen=True):
 
 
 def backtest(  # noqa: PLR0913 - what the command can be asked for
-    series_csv: Path,
+    series: Series,
     *,
     horizon: int,
     days: int,
@@ -68,7 +69,7 @@ def backtest(  # noqa: PLR0913 - what the command can be asked for
     """Forecast from each of the last days whose future the series holds.
 
     Args:
-        series_csv: columns date and value.
+        series: from `backtest_input.read_series`, which refuses what cannot be done.
         horizon: days ahead.
         days: origins; fewer where the series is too short for as many.
         output: JSON lines of forecasts and alarms, if wanted.
@@ -77,15 +78,8 @@ def backtest(  # noqa: PLR0913 - what the command can be asked for
         show_progress: draw a bar on the terminal.
 
     Raises:
-        InputError: the series cannot be used, the output cannot be written, or an
-            extra model is not installed.
+        InputError: the output cannot be written, or an extra model is not installed.
     """
-    _check_arguments(horizon, days)
-    for path in (output, plot):
-        if path is not None and path.resolve() == series_csv.resolve():
-            raise InputError(f"{path} is the series itself: write to another file")
-    series = read_csv(series_csv)
-    _check_length(series, horizon)
     with _bar(series.title, show_progress) as progress:
         # The last `horizon` days are asked for too, and left out: not all of what
         # was said there has come true yet.
@@ -115,34 +109,39 @@ _TABLES = (
     {"precision": "alarm_precision", "recall": "alarm_recall", "F1": "alarm_f1"},
     {"Brier skill": "brier_skill", "AUC": "auc", "days ahead": "lead_days"},
 )
-_NAME, _CELL = 12, 16
+_LEAST_WIDTH = 14
 
 
 def render(summary: BacktestSummary) -> str:
     """The summary as a person reads it."""
     tables = "\n\n".join(_table(summary.figures, columns) for columns in _TABLES)
     return f"""\
-{summary.series}: {summary.horizon} days ahead, from {summary.origins} origins, \
-{summary.first_origin} to {summary.last_origin}
+{summary.series}: {_ahead(summary)}, {summary.first_origin} to {summary.last_origin}
 Beside each figure its 90 % interval; naive methods bear a star.
 
 {tables}
 
-{_verdict(summary)}
+{_hardly_known(summary)}{_verdict(summary)}
 {_alarm_verdict(summary)}"""
 
 
-def _table(told: Sequence[Figures], columns: Mapping[str, str]) -> str:
-    def name(figures: Figures) -> str:
-        return f"{figures.model}{' *' if figures.naive else ''}"
+def _ahead(summary: BacktestSummary) -> str:
+    ahead, origins = counted(summary.horizon, "day"), counted(summary.origins, "origin")
+    return f"{ahead} ahead, from {origins}"
 
-    heads = " " * _NAME + "".join(f"{head:>{_CELL}}" for head in columns)
-    lines = [
-        f"{name(each):{_NAME}}"
-        + "".join(f"{_cell(getattr(each, at)):>{_CELL}}" for at in columns.values())
-        for each in told
-    ]
-    return "\n".join([heads, *lines])
+
+def _table(told: Sequence[Figures], columns: Mapping[str, str]) -> str:
+    def row(figures: Figures) -> list[str]:
+        name = f"{figures.model}{' *' if figures.naive else ''}"
+        return [name, *(_cell(getattr(figures, at)) for at in columns.values())]
+
+    rows = [["", *columns], *(row(each) for each in told)]
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    widths = [max(width, _LEAST_WIDTH) for width in others]
+    return "\n".join(
+        "  ".join([f"{name:{first}}", *map(str.rjust, cells, widths)])
+        for name, *cells in rows
+    )
 
 
 def _cell(figure: Figure) -> str:
@@ -151,27 +150,44 @@ def _cell(figure: Figure) -> str:
     return f"{figure.value:.2f} {figure.low:.2f}:{figure.high:.2f}"
 
 
+def _hardly_known(summary: BacktestSummary) -> str:
+    """Why the tables hold hardly a figure, where they do not."""
+    days = summary.origins + summary.horizon - 1
+    if summary.known_days * 2 >= days:
+        return ""
+    return (
+        f"Only {summary.known_days} of the {days} days forecast are known, so hardly "
+        "anything can be scored: look for gaps, or a mistyped date.\n"
+    )
+
+
 def _verdict(summary: BacktestSummary) -> str:
     if summary.skill:
-        return f"Skill: {summary.model} beats the best naive method."
-    return f"No skill: no model beats the naive methods; {summary.model} is shown."
+        return (
+            f"Skill: {summary.model} beats the best naive method "
+            "(over up to three years)."
+        )
+    return (
+        "No skill: no model beats the naive methods (over up to three years); "
+        f"{summary.model} is shown."
+    )
 
 
 def _alarm_verdict(summary: BacktestSummary) -> str:
     alarm = "beats" if summary.alarm_skill else "does not beat"
-    return f"The alarm's probability {alarm} the base rate."
+    return (
+        f"The alarm's probability {alarm} the base rate "
+        "(over the whole past, not these origins alone)."
+    )
 
 
 def _caption(summary: BacktestSummary) -> list[str]:
-    """The track record in two lines."""
+    """The track record in lines that fit below the picture."""
     record = summary.records[0]
 
     def told(name: str, value: float | None) -> str:
         return f"{name} {'-' if value is None else format(value, '.2f')}"
 
-    forecast = ", ".join(
-        [told("MASE", record.mase), told("share in the 80 % interval", record.coverage)]
-    )
     alarm = ", ".join(
         [
             told("precision", record.alarm_precision),
@@ -179,32 +195,26 @@ def _caption(summary: BacktestSummary) -> list[str]:
             told("Brier skill", record.brier_skill),
         ]
     )
-    ahead = f"{summary.origins} origins, {summary.horizon} days ahead."
+    coverage = told("share in the 80 % interval", record.coverage)
+    error = f"{told('MASE', record.mase)}{_best_naive(summary)}"
     return [
-        f"{ahead} Forecast: {forecast}. {_verdict(summary)}",
-        f"Alarm: {alarm}. {_alarm_verdict(summary)}",
+        f"{_ahead(summary)}. Forecast: {error}, {coverage}.",
+        _verdict(summary),
+        f"Alarm: {alarm}.",
+        _alarm_verdict(summary),
     ]
 
 
-def _check_arguments(horizon: int, days: int) -> None:
-    if not 1 <= horizon <= LONGEST_HORIZON:
-        raise InputError(
-            f"a horizon of {horizon} days cannot be forecast: "
-            f"choose 1 to {LONGEST_HORIZON}"
-        )
-    if days < 1:
-        raise InputError(f"{days} origins leave nothing to test: choose at least 1")
-
-
-def _check_length(series: Series, horizon: int) -> None:
-    series.check_usable()
-    # Fewer known days than `MIN_KNOWN` before the last origin leave no origin at all.
-    known = int((series.values[:-horizon] == series.values[:-horizon]).sum())
-    if known < MIN_KNOWN:
-        raise InputError(
-            f"{series.title} has {known} known days before the last {horizon}: "
-            f"a backtest needs at least {MIN_KNOWN}, so give more days"
-        )
+def _best_naive(summary: BacktestSummary) -> str:
+    found = [
+        (each.mase.value, each.model)
+        for each in summary.figures
+        if each.naive and each.mase.value is not None
+    ]
+    if not found:
+        return ""
+    error, model = min(found)
+    return f" (the best naive method's, {model}: {error:.2f})"
 
 
 def _summary(
@@ -214,7 +224,7 @@ def _summary(
     forecasts: Sequence[Forecast],
     told: list[Figures],
 ) -> BacktestSummary:
-    last = forecasts[-1]
+    last, days = forecasts[-1], len(forecasts) // horizon + horizon - 1
     alarm = next(
         (
             row
@@ -229,6 +239,7 @@ def _summary(
         last_origin=last.origin,
         origins=len(forecasts) // horizon,
         horizon=horizon,
+        known_days=int(np.isfinite(series.values[-days:]).sum()),
         model=last.model,
         skill=last.skill,
         alarm_skill=alarm is not None and alarm.skill,
