@@ -9,11 +9,11 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from pipeline.forecast.run import Alarm, Forecast, Forecasts
-from pipeline.forecast.series import Array, Series
+from pipeline.forecast.series import Array, Series, counted
 
-WIDTH, HEIGHT = 960, 520
+WIDTH, HEIGHT = 960, 560
 
-_LEFT, _RIGHT = 64, 940
+_LEFT, _RIGHT = 76, 940
 _TOP, _BOTTOM = 84, 330
 _CHANCE_TOP, _CHANCE_BOTTOM = 384, 448
 _MOST_MONTHS = 13
@@ -27,6 +27,8 @@ _INK, _FAINT, _BLUE, _BAND, _WIDE, _HIGH, _RED, _GREY = (
     "#b3261e",
     "#9a9a9a",
 )
+_DRAWN = 'stroke-width="1.5"'
+_DOTTED = f'{_DRAWN} stroke-dasharray="1.5 3"'
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,22 @@ def chart(series: Series, found: Forecasts, caption: Sequence[str]) -> str:
         caption: lines below the picture.
     """
     said = _apart(found.forecasts)
-    plane = _plane(series, said)
+    first, horizon = said[0][0].origin, len(said[-1])
+    alarms = [
+        row for row in found.alarms if row.kind == "level" and row.origin >= first
+    ]
+    plane = _plane(series, said, alarms)
     parts = [
         *_frame(series, plane),
+        *_legend(horizon),
         *_periods(found, plane),
-        *_axes(plane),
+        *_axes(series, plane),
         *_bands(said, plane),
+        *_levels(alarms, plane),
         *_values(series, plane),
-        *_chances(found.alarms, plane),
+        *_chances(alarms, plane, horizon),
         *(
-            _text(_LEFT, 482 + 18 * number, line, size=13)
+            _text(_LEFT, 484 + 19 * number, line, size=13)
             for number, line in enumerate(caption)
         ),
     ]
@@ -83,13 +91,16 @@ def _apart(forecasts: Sequence[Forecast]) -> list[list[Forecast]]:
     return by_origin[:: -len(by_origin[-1])][::-1]
 
 
-def _plane(series: Series, said: Sequence[Sequence[Forecast]]) -> _Plane:
+def _plane(
+    series: Series, said: Sequence[Sequence[Forecast]], alarms: Sequence[Alarm]
+) -> _Plane:
     first, last = said[0][0].origin, said[-1][-1].target
     values = _shown(series, first)
     edges = [
         edge for rows in said for row in rows for edge in (row.lower_95, row.upper_95)
     ]
-    everything = np.array([*values[np.isfinite(values)], *edges])
+    levels = [alarm.threshold for alarm in alarms]
+    everything = np.array([*values[np.isfinite(values)], *edges, *levels])
     low, high = float(everything.min()), float(everything.max())
     if 0 <= low < high / 2:
         low = 0.0  # near enough for the eye to compare heights
@@ -114,23 +125,20 @@ def _frame(series: Series, plane: _Plane) -> Iterator[str]:
     yield _text(_LEFT, 30, series.title, size=18)
     end = plane.first + timedelta(days=plane.days - 1)
     yield _text(_RIGHT, 30, f"{plane.first} to {end}", size=13, anchor="end")
-    yield from _legend()
 
 
-def _legend() -> Iterator[str]:
-    line = f'<path d="M{_LEFT} 54h24" stroke="{_INK}" stroke-width="1.5"/>'
-    yield line
+def _legend(horizon: int) -> Iterator[str]:
+    before = "1 day" if horizon == 1 else f"1 to {horizon} days"
+    yield f'<path d="M{_LEFT} 54h24" stroke="{_INK}" stroke-width="1.5"/>'
     yield _text(_LEFT + 30, 58, "value")
-    yield f'<rect x="140" y="44" width="24" height="20" fill="{_WIDE}"/>'
-    yield f'<rect x="140" y="49" width="24" height="10" fill="{_BAND}"/>'
-    yield f'<path d="M140 54h24" stroke="{_BLUE}" stroke-width="1.5"/>'
-    yield _text(170, 58, "forecast of the days before, 80 and 95 % intervals")
-    yield f'<rect x="494" y="47" width="24" height="14" fill="{_HIGH}"/>'
-    yield _text(524, 58, "period of high prevalence")
-    yield f'<rect x="694" y="47" width="4" height="14" fill="{_RED}"/>'
-    yield _text(706, 58, "alarm")
-    yield f'<rect x="760" y="47" width="4" height="14" fill="{_GREY}"/>'
-    yield _text(772, 58, "no alarm")
+    yield f'<rect x="152" y="44" width="24" height="20" fill="{_WIDE}"/>'
+    yield f'<rect x="152" y="49" width="24" height="10" fill="{_BAND}"/>'
+    yield f'<path d="M152 54h24" stroke="{_BLUE}" stroke-width="1.5"/>'
+    yield _text(182, 58, f"forecast made {before} before, 80 and 95 % intervals")
+    yield f'<path d="M536 54h24" stroke="{_RED}" {_DOTTED}/>'
+    yield _text(566, 58, "above this a day is high")
+    yield f'<rect x="728" y="47" width="24" height="14" fill="{_HIGH}"/>'
+    yield _text(758, 58, "period of high prevalence")
 
 
 def _periods(found: Forecasts, plane: _Plane) -> Iterator[str]:
@@ -148,7 +156,10 @@ def _periods(found: Forecasts, plane: _Plane) -> Iterator[str]:
         )
 
 
-def _axes(plane: _Plane) -> Iterator[str]:
+def _axes(series: Series, plane: _Plane) -> Iterator[str]:
+    middle = (_TOP + _BOTTOM) / 2
+    title = _text(0, 0, series.label or "value", anchor="middle")
+    yield f'<g transform="translate(18 {middle:.0f}) rotate(-90)">{title}</g>'
     for value in _ticks(plane.low, plane.high):
         y = plane.y(value)
         yield f'<path d="M{_LEFT} {y:.1f}H{_RIGHT}" stroke="{_FAINT}"/>'
@@ -218,34 +229,61 @@ def _values(series: Series, plane: _Plane) -> Iterator[str]:
             yield _line(" ".join(points), _INK)
 
 
-def _chances(alarms: Sequence[Alarm], plane: _Plane) -> Iterator[str]:
+def _levels(alarms: Sequence[Alarm], plane: _Plane) -> Iterator[str]:
+    """What counts as high, a dotted line through neighbouring days that have one."""
+    days = [alarm.origin.toordinal() for alarm in alarms]
+    breaks = np.flatnonzero(np.diff(days) > 1) + 1
+    for run in np.split(np.arange(len(days)), breaks):
+        points = [_point(plane, alarms[at].origin, alarms[at].threshold) for at in run]
+        if points:
+            yield _line(" ".join(points), _RED, dotted=True)
+
+
+def _chances(alarms: Sequence[Alarm], plane: _Plane, horizon: int) -> Iterator[str]:
     tall = _CHANCE_BOTTOM - _CHANCE_TOP
     width = (_RIGHT - _LEFT) / plane.days
-    yield _text(_LEFT, _CHANCE_TOP - 8, "Chance of a high day within the horizon")
+    within = counted(horizon, "day")
+    yield _text(_LEFT, _CHANCE_TOP - 10, f"Chance of a high day within {within}")
+    for x, name, colours in (
+        (536, "alarm", _PROVEN),
+        (626, "alarm, unproven", _UNPROVEN),
+        (776, "no alarm", _SILENT),
+    ):
+        at = f'x="{x}" y="{_CHANCE_TOP - 20}"'
+        yield f'<rect {at} width="6" height="12" {colours}/>'
+        yield _text(x + 12, _CHANCE_TOP - 10, name)
     for share in (0.0, 0.5, 1.0):
         y = _CHANCE_BOTTOM - share * tall
         yield f'<path d="M{_LEFT} {y:.1f}H{_RIGHT}" stroke="{_FAINT}"/>'
         yield _text(_LEFT - 8, y + 4, f"{share:.0%}", anchor="end")
     for alarm in alarms:
-        if alarm.kind != "level" or alarm.origin < plane.first:
-            continue
         height = alarm.probability * tall
-        colour = _RED if alarm.alarm and alarm.skill else _GREY
         yield (
             f'<rect x="{plane.x(alarm.origin) - width / 2:.1f}" '
             f'y="{_CHANCE_BOTTOM - height:.1f}" width="{max(width - 0.6, 0.6):.1f}" '
-            f'height="{height:.1f}" fill="{colour}"/>'
+            f'height="{height:.1f}" {_colours(alarm)}/>'
         )
+
+
+_PROVEN = f'fill="{_RED}"'
+_UNPROVEN = f'fill="white" stroke="{_RED}" stroke-width="0.8"'
+_SILENT = f'fill="{_GREY}"'
+
+
+def _colours(alarm: Alarm) -> str:
+    if not alarm.alarm:
+        return _SILENT
+    return _PROVEN if alarm.skill else _UNPROVEN
 
 
 def _point(plane: _Plane, day: date, value: float) -> str:
     return f"{plane.x(day):.1f},{plane.y(value):.1f}"
 
 
-def _line(points: str, colour: str) -> str:
+def _line(points: str, colour: str, *, dotted: bool = False) -> str:
     return (
         f'<polyline points="{points}" fill="none" stroke="{colour}" '
-        'stroke-width="1.5" stroke-linejoin="round"/>'
+        f'{_DOTTED if dotted else _DRAWN} stroke-linejoin="round"/>'
     )
 
 

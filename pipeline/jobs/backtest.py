@@ -156,8 +156,8 @@ def _hardly_known(summary: BacktestSummary) -> str:
     if summary.known_days * 2 >= days:
         return ""
     return (
-        f"Only {summary.known_days} of the {days} days forecast are known, so hardly "
-        "anything can be scored: look for gaps, or a mistyped date.\n"
+        f"{summary.known_days} of the {days} days forecast have a known value, so "
+        "hardly anything can be scored: look for gaps, or a mistyped date.\n"
     )
 
 
@@ -214,7 +214,7 @@ def _best_naive(summary: BacktestSummary) -> str:
     if not found:
         return ""
     error, model = min(found)
-    return f" (the best naive method's, {model}: {error:.2f})"
+    return f" (best naive method, {model}: {error:.2f})"
 
 
 def _summary(

@@ -107,7 +107,7 @@ def test_a_picture_is_drawn_with_the_record_below_it(
         if row.model in NAIVE and row.mase is not None
     ]
     error, name = min(rivals)
-    assert f"(the best naive method's, {name}: {error:.2f})" in drawn
+    assert f"(best naive method, {name}: {error:.2f})" in drawn
 
 
 def test_the_caption_fits_below_the_picture(
@@ -289,9 +289,10 @@ def test_a_century_of_gaps_is_not_answered_with_dashes_alone(tmp_path: Path) -> 
     with csv.open("a") as file:
         file.write("\n2025-03-01,5\n")
     summary = backtest(csv, horizon=7, days=9, show_progress=False)
-    told = "Only 1 of the 15 days forecast are known, so hardly anything can be scored"
+    told = "1 of the 15 days forecast have a known value, so hardly anything can be"
     assert told in render(summary)
-    assert "Only" not in render(msgspec.structs.replace(summary, known_days=8))
+    enough = msgspec.structs.replace(summary, known_days=8)
+    assert "known value" not in render(enough)
 
 
 def test_the_figures_are_those_of_the_scorer(shared_data: Path, tmp_path: Path) -> None:
