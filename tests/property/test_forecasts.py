@@ -97,6 +97,7 @@ def broken(stretches: list[tuple[int, int]]) -> Array:
     return np.concatenate([part for pair in pairs for part in pair])
 
 
+# A line over the silence: ARIMA passes such a shape over.
 @pytest.mark.filterwarnings("ignore:The design matrix is rank-deficient")
 @settings(max_examples=30, deadline=None)
 @given(
