@@ -84,7 +84,7 @@ class CauseFinder:
         text: TextToTag,
         marks: Sequence[Mark],
         reading: Callable[[], Reading],
-        earlier: Callable[[str], Earlier | float],
+        earlier: Callable[[str], Earlier],
     ) -> list[Mark]:
         """`marks` with what is found of causes, those of causes scored anew.
 
@@ -92,8 +92,7 @@ class CauseFinder:
             text: an English one.
             marks: its emotions, and causes that are mentioned.
             reading: gives the text's.
-            earlier: reads an earlier text, or tells only how likely it hurts: then no
-                words can be found in it.
+            earlier: reads an earlier text.
         """
         feelings = feelings_in(marks)
         if feelings.any < LEAST_EMOTION:

@@ -21,13 +21,10 @@ _SURE = 0.9
 
 
 class Earlier(NamedTuple):
-    """How likely an earlier text shows a negative emotion, and what gives its words.
-
-    `reading` is None where nobody kept what was read.
-    """
+    """How likely an earlier text shows a negative emotion, and what gives its words."""
 
     hurting: float
-    reading: Callable[[], Reading] | None = None
+    reading: Callable[[], Reading]
 
 
 class Named(NamedTuple):
@@ -52,7 +49,7 @@ SpanIn = Callable[[str, Reading], Span | None]
 def types(
     own: Named,
     context: Sequence[str],
-    earlier: Callable[[str], Earlier | float],
+    earlier: Callable[[str], Earlier],
     span_in: SpanIn,
 ) -> list[Mark]:
     """The marks of all places, likely or not, that add up to what can be sure at most.
@@ -75,23 +72,15 @@ def types(
     ]
 
 
-def _worst(
-    context: Sequence[str], earlier: Callable[[str], Earlier | float]
-) -> Placed | None:
+def _worst(context: Sequence[str], earlier: Callable[[str], Earlier]) -> Placed | None:
     """The text that hurts most, the last of those that do as much."""
     last = {text: number for number, text in enumerate(context) if text.strip()}
-    placed = [Placed(n, text, _read(earlier(text))) for text, n in last.items()]
+    placed = [Placed(n, text, earlier(text)) for text, n in last.items()]
     return max(placed, key=lambda one: (one.read.hurting, one.number), default=None)
-
-
-def _read(said: Earlier | float) -> Earlier:
-    return said if isinstance(said, Earlier) else Earlier(said)
 
 
 def _pointing(mark: Mark, placed: Placed, span_in: SpanIn) -> Mark:
     """A mark with the words of an earlier text that name the cause, if any do."""
-    if placed.read.reading is None:
-        return mark
     span = span_in(placed.text, placed.read.reading())
     if span is None:
         return mark

@@ -18,6 +18,7 @@ from pipeline.tagging import spanish
 from pipeline.tagging.cascade import WHOLE, Cascade, Cascaded
 from pipeline.tagging.cascade_cache import Answers
 from pipeline.tagging.cause_spans import CauseFinder, rests_on_context
+from pipeline.tagging.cause_types import Earlier
 from pipeline.tagging.encoder import SHIPPED, Floats, Reading, shipped_encoder
 from pipeline.tagging.heads import Heads
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
@@ -146,16 +147,16 @@ class EncoderTagger:
         alike = [mark for mark in found if (mark.task, mark.label) in known]
         phrases = {(mark.task, mark.label): mark.evidence for mark in found}
         own = _outright(_own(text.text, heads, read, phrases), alike)
-        hurts = partial(self._hurts, text.platform)
-        return _renamed(self._causes.find(text, own + others, read.reading, hurts))
+        earlier = partial(self._earlier, text.platform)
+        return _renamed(self._causes.find(text, own + others, read.reading, earlier))
 
-    def _hurts(self, platform: str, text: str) -> float:
-        """How likely an earlier text of the thread shows a negative emotion."""
+    def _earlier(self, platform: str, text: str) -> Earlier:
+        """An earlier text of the thread, as far as its tier reads it."""
         (read,) = self._cascade.read([(_said(text), platform)])
         keys = self._cascade.heads(platform).keys
         scores = zip(keys, read.scores.tolist(), strict=True)
         negative = (score for key, score in scores if key in NEGATIVE)
-        return max(negative, default=0.0)
+        return Earlier(max(negative, default=0.0), read.reading)
 
 
 def _portions(texts: Sequence[TextToTag]) -> Iterator[list[TextToTag]]:

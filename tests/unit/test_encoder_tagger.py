@@ -220,6 +220,15 @@ def test_what_is_quoted_is_not_what_the_author_feels(tier: Tier, block: str) -> 
     assert all(m.evidence and m.evidence[0] >= len(block) for m in found)
 
 
+def test_the_cause_of_an_outcry_is_shown_in_its_thread(tagger: Tagger) -> None:
+    thread = ("Here is the log.", "CI fails again with out-of-memory, I hate it.")
+    (found,) = tagger.tag([TextToTag("Argh, this is so annoying!", "en", "github", thread)])
+    (mark,) = (m for m in found if m.label == "in-context")
+    assert mark.flagged
+    assert mark.context == 1
+    assert "out-of-memory" in thread[1][slice(*(mark.evidence or (0, 0)))]
+
+
 def test_a_text_without_words_has_no_evidence() -> None:
     states = np.ones((1, 1), dtype=np.float32)
     reading = Reading(states, states[0], [Word(0, 1, (0, 1))])
