@@ -3,7 +3,7 @@
 BASE is the folder that `pipeline.training.spanish_base` wrote and DATA that of
 `pipeline.training.spanish_corpora`. First the encoder learns from everything but
 the Spanish comments of BRIGHTER, then from those: once for each fold that is left out,
-whose texts it then judges (OUTPUT/judged.npz, to calibrate with), and once from all of
+whose texts it then judges (OUTPUT/judged.npz, to look at), and once from all of
 them, which makes the encoder, OUTPUT/encoder.
 
 What is done is kept: a killed run goes on where it stopped. The same machine gives the

@@ -116,15 +116,15 @@ def learn(
 
 @torch.inference_mode()
 def read(network: Network, material: Material, rows: Sequence[int]) -> Floats:
-    """Logits, rows x outputs."""
+    """Logits, rows x outputs; without heads the pooled states, rows x width."""
     network.eval()
-    said = np.zeros((len(rows), material.targets.shape[1]), np.float32)
     order = sorted(range(len(rows)), key=lambda n: len(material.ids[rows[n]]))
+    parts = []
     for start in range(0, len(order), _AT_ONCE):
-        batch = order[start : start + _AT_ONCE]
-        ids = _padded(material, [rows[n] for n in batch])
-        said[batch] = network(ids, ids.ne(0).long()).numpy()
-    return said
+        ids = _padded(material, [rows[n] for n in order[start : start + _AT_ONCE]])
+        parts.append(network(ids, ids.ne(0).long()).numpy())
+    said = np.concatenate(parts)
+    return said[np.argsort(order)]
 
 
 def _drop(network: Network, share: float) -> None:

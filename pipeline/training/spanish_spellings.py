@@ -26,12 +26,7 @@ _COMMON = 2
 
 def fit_spellings(texts: Sequence[str], truth: Bools) -> Spellings:
     """Weights for the labels of `truth`, texts x labels."""
-    counts = [Counter(run.spelling for run in runs_of(text)) for text in texts]
-    spread = Counter(run for counted in counts for run in counted)
-    runs = sorted(run for run, number in spread.items() if number >= _COMMON)
-    numbers = np.array([spread[run] for run in runs])
-    rarity = (np.log((1 + len(texts)) / (1 + numbers)) + 1).astype(np.float32)
-    matrix = _tf_idf(counts, runs, rarity)
+    runs, rarity, matrix = tf_idf(texts, _COMMON)
     weights, biases = [], []
     for column in truth.T:
         telling = contrast(matrix, column.astype(np.float64), CONTRAST)
@@ -43,7 +38,20 @@ def fit_spellings(texts: Sequence[str], truth: Bools) -> Spellings:
     return Spellings(runs, rarity, weight, np.array(biases, np.float32))
 
 
-def _tf_idf(
+def tf_idf(texts: Sequence[str], common: int) -> tuple[list[str], Floats, csr_array]:
+    """Runs that so many texts hold, how rare each is, and texts x runs.
+
+    The length of each text's row is one.
+    """
+    counts = [Counter(run.spelling for run in runs_of(text)) for text in texts]
+    spread = Counter(run for counted in counts for run in counted)
+    runs = sorted(run for run, number in spread.items() if number >= common)
+    numbers = np.array([spread[run] for run in runs])
+    rarity = (np.log((1 + len(texts)) / (1 + numbers)) + 1).astype(np.float32)
+    return runs, rarity, _matrix(counts, runs, rarity)
+
+
+def _matrix(
     counts: Sequence[Counter[str]], runs: Sequence[str], rarity: Floats
 ) -> csr_array:
     """Texts x runs, the length of each text's row being one."""

@@ -11,6 +11,8 @@ from pipeline.tagging.tagger import Tagger, TextToTag
 
 MEGABYTES = 10**6
 EMOTIONS = {"anger", "disgust", "fear", "joy", "sadness", "surprise"}
+SPELT = len(EMOTIONS) + 1
+"""What spellings say: of each emotion, and whether there is any."""
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +47,77 @@ def test_what_flags_a_text_is_words_of_it(tagger: Tagger) -> None:
     assert "asco" in words
 
 
-def test_only_emotions_that_spanish_texts_were_labelled_for_are_judged(
-    tagger: Tagger,
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Subí el parche al servidor de integración.",
+        "¿Quién puede decirme dónde se cambia el idioma del teclado?",
+        "Renombré la columna y ajusté la consulta.",
+        "La clase abstracta define tres métodos públicos.",
+        "Ejecutá make clean y después volvé a compilar.",
+        "El demonio mata a los procesos que exceden la memoria.",
+        "me sale un error al montar la unidad de red",
+        "La nueva biblioteca reemplaza a la que usábamos para las fechas.",
+        "No tengo miedo de las migraciones largas.",
+        "No estoy triste, todo va bien.",
+    ],
+)
+def test_calm_talk_of_developers_shows_no_emotion(tagger: Tagger, text: str) -> None:
+    flagged = {mark.label for mark in marks(tagger, text) if mark.flagged}
+    assert flagged <= {"neutral"}
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Muchas gracias, funcionó perfecto!", "joy"),
+        ("Qué asco de error, llevo tres horas con esto", "disgust"),
+        ("Odio este maldito compilador.", "anger"),
+        ("Estoy furioso con esta actualización, ha roto todo.", "anger"),
+        ("Me da pánico desplegar esto el viernes.", "fear"),
+    ],
+)
+def test_developers_who_feel_something_are_not_neutral(
+    tagger: Tagger, text: str, label: str
 ) -> None:
+    flagged = {mark.label for mark in marks(tagger, text) if mark.flagged}
+    assert label in flagged
+    assert "neutral" not in flagged
+
+
+def test_no_emotion_is_likelier_than_that_there_is_any(tagger: Tagger) -> None:
+    for text in ("qué asco", "el puerto es el 80", "no sé, qué raro"):
+        scores = {mark.label: mark.score for mark in marks(tagger, text)}
+        calm = scores.pop("neutral", 0.0)
+        assert max(scores.values(), default=0.0) <= 1 - calm + 0.011
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "La función devuelve una lista.",
+        "¿En qué carpeta se guardan los registros?",
+        "Ejecutá make clean y después volvé a compilar.",
+    ],
+)
+def test_a_text_without_emotion_is_neutral_and_needs_no_evidence(
+    tagger: Tagger, text: str
+) -> None:
+    (mark,) = [mark for mark in marks(tagger, text) if mark.label == "neutral"]
+    assert (mark.task, mark.flagged, mark.evidence) == ("fine-emotion", True, None)
+
+
+def test_a_denied_emotion_is_no_evidence(tagger: Tagger) -> None:
+    text = "No tengo miedo, pero qué asco me da este código"
+    for mark in marks(tagger, text):
+        if mark.evidence is not None:
+            assert "miedo" not in text[slice(*mark.evidence)]
+
+
+def test_only_what_spanish_texts_were_labelled_for_is_judged(tagger: Tagger) -> None:
     found = {(mark.task, mark.label) for mark in marks(tagger, "qué día tan raro")}
-    assert found <= {("basic-emotion", label) for label in EMOTIONS}
+    known = {("basic-emotion", label) for label in EMOTIONS}
+    assert found <= known | {("fine-emotion", "neutral")}
 
 
 def test_markers_are_found_by_phrases(tagger: Tagger) -> None:
@@ -77,9 +145,9 @@ def test_whatever_the_text_there_is_an_answer(tagger: Tagger, text: str) -> None
 
 def test_spellings_add_up_to_what_they_say_of_the_text() -> None:
     reading = shipped_spanish().reading("me da ascooo esta cosa")
-    spelt = reading.pooled[-len(EMOTIONS) :]
-    nothing = shipped_spanish().reading("").pooled[-len(EMOTIONS) :]
-    added = reading.states[:, -len(EMOTIONS) :].mean(axis=0)
+    spelt = reading.pooled[-SPELT:]
+    nothing = shipped_spanish().reading("").pooled[-SPELT:]
+    added = reading.states[:, -SPELT:].mean(axis=0)
     assert added == pytest.approx(spelt - nothing, abs=1e-3)
 
 
