@@ -97,7 +97,7 @@ def _training(options: Options) -> str:
     teachers = (
         f"ready soft labels, {options.soft_labels.name}"
         if options.soft_labels
-        else f"{options.teachers} teachers from {_base(options)}"
+        else f"teachers ({options.teachers}) from {_base(options)}"
     )
     return "\n".join(
         [
