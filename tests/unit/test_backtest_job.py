@@ -78,6 +78,21 @@ def covered(forecasts: list[dict[str, Any]], values: list[float]) -> float:
     return fmean(line["lower"] <= truth(line) <= line["upper"] for line in forecasts)
 
 
+def test_an_output_that_went_away_meanwhile_is_told_in_one_sentence(
+    tmp_path: Path, values: list[float]
+) -> None:
+    csv = write(tmp_path / "S.csv", values[:30])
+    series = read_series(csv, horizon=7, days=5, outputs=())
+    with pytest.raises(InputError, match=r"cannot be written \(No such file"):
+        job.backtest(
+            series,
+            horizon=7,
+            days=5,
+            output=tmp_path / "gone" / "F.jsonl",
+            show_progress=False,
+        )
+
+
 def test_a_short_series_gives_as_many_origins_as_it_can(tmp_path: Path) -> None:
     csv = write(tmp_path / "S.csv", [1.0, 2.0, 3.0] * 8)
     summary = backtest(csv, horizon=7, days=240, show_progress=False)
