@@ -14,6 +14,42 @@ EMOTIONS = {"anger", "disgust", "fear", "joy", "sadness", "surprise"}
 SPELT = len(EMOTIONS) + 1
 """What spellings say: of each emotion, and whether there is any."""
 
+UNSEEN = """
+El hilo principal queda a la espera del socket.
+¿Alguien tiene el enlace al tablero de métricas?
+Abrí una rama nueva desde main para el arreglo.
+Las credenciales se leen desde el gestor de secretos.
+hay que correr las migraciones antes de levantar el backend
+¿Qué formato de fecha espera el endpoint?
+El pod se reinició por el límite de memoria.
+Moví la validación al modelo y quité el middleware.
+Probá con la última imagen de la registry.
+En la página 14 del manual aparece el diagrama de estados.
+La cabecera Content-Type tiene que ser application/json.
+Después del almuerzo reviso tu pull request.
+Kubernetes programa el contenedor en otro nodo.
+¿Cuál es el tamaño máximo de un mensaje en la cola?
+El hash se calcula sobre el contenido comprimido.
+La tabla de auditoría crece dos gigas por semana.
+Anoche corrió el trabajo de limpieza y borró los temporales.
+Me podrías explicar cómo se genera el archivo de bloqueo
+Este bug ya está reportado en el repositorio original.
+El equipo de seguridad pidió rotar las llaves.
+No me da miedo borrar esa rama, está todo en el remoto.
+Deprecamos ese endpoint en la versión pasada.
+Con un semáforo se limita el número de tareas simultáneas.
+Las imágenes de fondo se cargan de forma perezosa.
+El despliegue terminó a las 18:05.
+Hola, buenas tardes, vengo del canal de bases de datos.
+¿Se te actualizó el sistema operativo o sigues en la anterior?
+Usen el otro puerto mientras tanto.
+El abogado del cliente envió el contrato firmado.
+La función recursiva termina cuando la lista está vacía.
+"""
+"""Calm sentences that nothing was fitted on, written when all was; keep it so."""
+
+MOST_UNSEEN = 0.05
+
 
 @pytest.fixture(scope="module")
 def tagger() -> Tagger:
@@ -65,6 +101,15 @@ def test_what_flags_a_text_is_words_of_it(tagger: Tagger) -> None:
 def test_calm_talk_of_developers_shows_no_emotion(tagger: Tagger, text: str) -> None:
     flagged = {mark.label for mark in marks(tagger, text) if mark.flagged}
     assert flagged <= {"neutral"}
+
+
+def test_of_unseen_calm_sentences_hardly_any_is_flagged(tagger: Tagger) -> None:
+    texts = UNSEEN.strip().splitlines()
+    flagged = [
+        {mark.label for mark in marks(tagger, text) if mark.flagged} for text in texts
+    ]
+    wrong = [labels for labels in flagged if labels - {"neutral"}]
+    assert len(wrong) / len(texts) <= MOST_UNSEEN
 
 
 @pytest.mark.parametrize(
