@@ -8,7 +8,6 @@ import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel
 
-from pipeline.training import spanish_calm
 from pipeline.training.corpora import Output
 from pipeline.training.markers_texts import CHATS
 from pipeline.training.network import Network, save_network
@@ -22,6 +21,7 @@ from pipeline.training.spanish_calm import (
     sentences,
     states,
 )
+from pipeline.training.spanish_corpora import BRIGHTER
 from pipeline.training.spanish_heads import LABELS
 
 WIDTH = 12
@@ -83,7 +83,7 @@ def test_states_are_the_means_that_the_heads_see(tmp_path: Path) -> None:
     BertModel(shape, add_pooling_layer=False).save_pretrained(base)
     scores = [0.0] * len(FRAME) + [-3.0] * len(PIECES)
     tokenizer(listed, scores).save(str(base / "tokenizer.json"))
-    names = [Output(spanish_calm.BRIGHTER, "joy")]
+    names = [Output(BRIGHTER, "joy")]
     network = Network(BertModel.from_pretrained(base, add_pooling_layer=False), 1)
     save_network(network, names, tmp_path / "run", base)
     texts = ["qué pena", "qué", "nada pena nada"]
