@@ -131,6 +131,8 @@ def test_nothing_is_flagged_where_neutral_is() -> None:
     toml = calm_toml(scales, Scale(2.0, 0.5, 0.5))
     assert "slope = 2.0, bias = -0.5, threshold = 0.651" in toml
     assert "[heads.fine-emotion.any]" in toml
+    social = toml.partition("[heads.fine-emotion.twitter]")[2]
+    assert "slope = 2.0, bias = -1.6, threshold = 0.651" in social
 
 
 def test_what_is_shipped_judges_by_states_and_spellings(
