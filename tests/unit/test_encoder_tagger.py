@@ -222,7 +222,9 @@ def test_what_is_quoted_is_not_what_the_author_feels(tier: Tier, block: str) -> 
 
 def test_the_cause_of_an_outcry_is_shown_in_its_thread(tagger: Tagger) -> None:
     thread = ("Here is the log.", "CI fails again with out-of-memory, I hate it.")
-    (found,) = tagger.tag([TextToTag("Argh, this is so annoying!", "en", "github", thread)])
+    (found,) = tagger.tag(
+        [TextToTag("Argh, this is so annoying!", "en", "github", thread)]
+    )
     (mark,) = (m for m in found if m.label == "in-context")
     assert mark.flagged
     assert mark.context == 1
