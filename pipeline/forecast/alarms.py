@@ -195,67 +195,44 @@ def base_rates(outcomes: Array, horizon: int) -> Array:
     return ratio(came[end] - came[begin] + 1.0, number[end] - number[begin] + 2.0)
 
 
-def proven(chances: Array, outcomes: Array, horizon: int, origin: int) -> bool:
-    """Whether the probabilities known by an origin beat the base rate (Brier score).
-
-    They must by more than they would in mere noise (`benchmarks/noise.py`).
-    """
-    return _proven(_advantage(chances, outcomes, horizon), horizon, origin)
-
-
-def rings(
-    chances: Array, outcomes: Array, horizon: int, origin: int
-) -> tuple[bool, bool]:
-    """Whether an alarm is raised at an origin, and whether its record is proven.
-
-    With a proven record it is raised from that probability on that would have served
-    best. Without, it is no skill: to be shown, never to be sent. It is then raised when
-    a high day is almost sure, and, unless the record is too short to prove anything, as
-    sure as hardly ever in the year before the last weeks.
-    """
-    skill = proven(chances, outcomes, horizon, origin)
-    return _raised(chances, outcomes, horizon, origin, skill=skill), skill
-
-
 def verdicts(
     odds: tuple[Array, Array],
     horizon: int,
     origins: Sequence[int],
     before: Array | None = None,
 ) -> Array:
-    """What `rings` says at some origins, shape (days, 2); NaN on other days.
+    """Whether an alarm is raised at some origins, and whether its record is proven.
+
+    It is where the probabilities known by then beat the base rate (Brier score), by
+    more than they would in mere noise (`benchmarks/noise.py`). With a proven record an
+    alarm is raised from that probability on that would have served best. Without, it is
+    no skill: to be shown, never to be sent. It is then raised when a high day is almost
+    sure, and, unless the record is too short to prove anything, as sure as hardly ever
+    in the year before the last weeks.
 
     Args:
         odds: chances and outcomes, each (days,).
         horizon: days ahead.
         origins: those asked for.
         before: those of the first days, taken over from an earlier time.
+
+    Returns:
+        1 or 0 for both, shape (days, 2); NaN on other days.
     """
     chances, outcomes = odds
+    base = (base_rates(outcomes, horizon) - outcomes) ** 2
+    advantage = (1.0 - _NO_SKILL) * base - (chances - outcomes) ** 2
     result, _ = continued(before, (chances.size, 2))
-    advantage = _advantage(chances, outcomes, horizon)
     for origin in origins:
         if np.isnan(result[origin, 0]):
-            skill = _proven(advantage, horizon, origin)
-            result[origin] = (
-                _raised(chances, outcomes, horizon, origin, skill=skill),
-                skill,
-            )
+            past = advantage[: _ended(origin, horizon)]
+            skill = beats(past, horizon, fewest=_FEWEST_WEEKS * horizon)
+            rung = _rings(chances, outcomes, horizon, origin, skill=skill)
+            result[origin] = rung, skill
     return result
 
 
-def _advantage(chances: Array, outcomes: Array, horizon: int) -> Array:
-    """By how much each day's probability beat the base rate's, shape (days,)."""
-    base = (base_rates(outcomes, horizon) - outcomes) ** 2
-    return np.asarray((1.0 - _NO_SKILL) * base - (chances - outcomes) ** 2)
-
-
-def _proven(advantage: Array, horizon: int, origin: int) -> bool:
-    past = advantage[: _ended(origin, horizon)]
-    return beats(past, horizon, fewest=_FEWEST_WEEKS * horizon)
-
-
-def _raised(
+def _rings(
     chances: Array, outcomes: Array, horizon: int, origin: int, *, skill: bool
 ) -> bool:
     past = slice(0, _ended(origin, horizon))

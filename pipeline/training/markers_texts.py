@@ -146,6 +146,14 @@ def chats(data: Path, count: int, weight: float) -> Texts:
     return Texts(texts, [frozenset()] * len(texts), weight)
 
 
+def messages(data: Path, name: str, shortest: int) -> list[str]:
+    """The different messages of a chat that have so many characters at least."""
+    path = data / "streams" / f"{name}.jsonl.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        said = (json.loads(line)["text"] for line in file)
+        return list(dict.fromkeys(text for text in said if len(text) >= shortest))
+
+
 def incivility(data: Path) -> Texts:
     """Comments of locked GitHub issues with their tone (Ehsani et al., 2024)."""
     path = data / "incivility" / "github_incivility_train.csv"
@@ -203,11 +211,7 @@ def _tones(feature: str) -> Iterator[str]:
 
 
 def _drawn(data: Path, name: str, count: int) -> list[str]:
-    with gzip.open(
-        data / "streams" / f"{name}.jsonl.gz", "rt", encoding="utf-8"
-    ) as file:
-        said = [json.loads(line)["text"] for line in file]
-    once = list(dict.fromkeys(text for text in said if len(text) >= _SHORTEST))
+    once = messages(data, name, _SHORTEST)
     order = np.random.default_rng(_DRAW).permutation(len(once))
     return [once[number] for number in order[:count]]
 

@@ -5,9 +5,7 @@ project, spanish_sentences.tsv, and Spanish messages of chats; sentences of deve
 who do feel something keep the talk of developers itself from counting as calm.
 """
 
-import gzip
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -23,7 +21,7 @@ from pipeline.tagging.spanish import LANGUAGE
 from pipeline.tagging.spanish_denied import undenied
 from pipeline.tagging.spanish_spellings import Spellings
 from pipeline.training.corpora import Output
-from pipeline.training.markers_texts import CHATS
+from pipeline.training.markers_texts import CHATS, messages
 from pipeline.training.network import load_network
 from pipeline.training.spanish import FOLDS
 from pipeline.training.spanish_corpora import BRIGHTER, Example, brighter_spanish
@@ -100,7 +98,7 @@ def sentences() -> list[Example]:
 
 def chats(data: Path) -> list[str]:
     """Messages found to be Spanish, held to be calm: most are."""
-    said = (text for name in CHATS for text in _messages(data, name))
+    said = (t for name in CHATS for t in messages(data, name, _LEAST_CHARACTERS))
     return [text for text in dict.fromkeys(said) if detect(text) == LANGUAGE]
 
 
@@ -156,10 +154,3 @@ def fit_calm(pooled: Floats, learnt: Material) -> Calm:
         np.zeros(1, np.float32),
     )
     return Calm(weight, float(model.intercept_[0] - mean @ weight), spellings)
-
-
-def _messages(data: Path, name: str) -> Iterator[str]:
-    path = data / "streams" / f"{name}.jsonl.gz"
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        said = (json.loads(line)["text"] for line in file)
-        yield from (text for text in said if len(text) >= _LEAST_CHARACTERS)

@@ -10,8 +10,7 @@ from pipeline.forecast.alarms import (
     levels,
     outcomes,
     path_chances,
-    proven,
-    rings,
+    verdicts,
     weighed,
 )
 from pipeline.forecast.recent import recent
@@ -22,6 +21,15 @@ HORIZON = 7
 
 def random(days: int, seed: int = 0) -> Array:
     return np.random.default_rng(seed).random(days)
+
+
+def rings(chances: Array, came: Array, horizon: int, day: int) -> tuple[bool, bool]:
+    alarm, skill = verdicts((chances, came), horizon, [day])[day]
+    return bool(alarm), bool(skill)
+
+
+def proven(chances: Array, came: Array, horizon: int, day: int) -> bool:
+    return rings(chances, came, horizon, day)[1]
 
 
 def test_high_is_above_mean_plus_one_deviation_of_ninety_days() -> None:
