@@ -178,11 +178,16 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _model_faults(settings: configuration.TaggingSettings) -> list[str]:
-    if "transformers" not in settings.taggers:
-        return []
-    from pipeline.tagging.transformers_labels import model_faults
+    faults = []
+    if settings.model is not None:
+        from pipeline.tagging.model_folder import faults_of
 
-    return model_faults(settings.transformers)
+        faults = faults_of(Path(settings.model))
+    if "transformers" in settings.taggers:
+        from pipeline.tagging.transformers_labels import model_faults
+
+        faults += model_faults(settings.transformers)
+    return faults
 
 
 # ── jobs ────────────────────────────────────────────────────────────────────────

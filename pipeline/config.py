@@ -131,9 +131,10 @@ class PrivacySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TaggingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What reads the messages; `tier` and `threads` are the encoder's."""
+    """What reads the messages; `model`, `tier` and `threads` are the encoder's."""
 
     tagger: TaggerName = "encoder"
+    model: Annotated[str, Meta(min_length=1)] | None = None
     tier: Tier = "balanced"
     threads: Annotated[int, Meta(ge=1, le=64)] = 1
     runner: Runner = "local"
@@ -460,6 +461,7 @@ def _absolute(config: Config, folder: Path) -> Config:
         privacy=replace(config.privacy, secret_file=path(config.privacy.secret_file)),
         tagging=replace(
             config.tagging,
+            model=optional(config.tagging.model),
             transformers=replace(
                 config.tagging.transformers,
                 model=model(config.tagging.transformers.model),

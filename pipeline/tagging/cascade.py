@@ -112,7 +112,7 @@ class Foresight(NamedTuple):
     @classmethod
     def load(cls, path: Path) -> Self:
         """What a file holds, all but the table in single precision."""
-        with np.load(path) as held:
+        with path.open("rb") as file, np.load(file) as held:
             table = held["table"]
             rest = (held[name].astype(np.float32) for name in cls._fields[1:])
             return cls(table, *rest)

@@ -27,7 +27,9 @@ from pipeline.tagging.lexicon import Span
 
 Doubles = npt.NDArray[np.float64]
 
-SHIPPED = Path(__file__).parent / "models" / "causes" / "spans.npz"
+FILE = "spans.npz"
+"""Where a model of spans lies in the folder of the encoder that it listens to."""
+
 MOST_ANSWERS = 120
 """Likeliest runs of words that may be the answer; ..."""
 
@@ -81,7 +83,7 @@ class SpanModel(NamedTuple):
     @classmethod
     def load(cls, path: Path) -> Self:
         """The model in an .npz file."""
-        with np.load(path) as held:
+        with path.open("rb") as file, np.load(file) as held:
             weights = Weights(*(held[name] for name in Weights._fields))
             return cls(held["directions"].astype(np.float32), held["origin"], weights)
 
@@ -213,6 +215,6 @@ def _brevity(said: Ints, marked: Ints) -> Doubles:
 
 
 @cache
-def shipped_model() -> SpanModel:
-    """The model of the package, loaded once in a process."""
-    return SpanModel.load(SHIPPED)
+def load_model(folder: Path) -> SpanModel:
+    """The model in an encoder's folder, loaded once in a process."""
+    return SpanModel.load(folder / FILE)

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from pipeline.records import Mark
 from pipeline.tagging.calibration import Scale, logistic
 from pipeline.tagging.cause_features import tells_little
-from pipeline.tagging.cause_model import SHIPPED, Answer, SpanModel, shipped_model
+from pipeline.tagging.cause_model import FILE, Answer, SpanModel, load_model
 from pipeline.tagging.cause_types import (
     FLAGGED_FROM,
     TYPE,
@@ -75,9 +76,16 @@ class CauseFinder:
         self._model, self._scale = model, scale
 
     @classmethod
-    def load(cls) -> Self:
-        """The finder as shipped."""
-        return cls(shipped_model(), _shipped_scale())
+    def load(cls, folder: Path) -> Self | None:
+        """The finder in an encoder's folder, if there is one."""
+        if not (folder / FILE).exists():
+            return None
+        return cls(load_model(folder), _load_scale(folder))
+
+    @property
+    def width(self) -> int:
+        """Numbers of the states that are listened to."""
+        return len(self._model.directions)
 
     def find(
         self,
@@ -213,6 +221,6 @@ def _logit(probability: float) -> float:
 
 
 @cache
-def _shipped_scale() -> Scale:
-    path = SHIPPED.with_suffix(".toml")
+def _load_scale(folder: Path) -> Scale:
+    path = (folder / FILE).with_suffix(".toml")
     return msgspec.toml.decode(path.read_bytes(), type=Scale)

@@ -244,6 +244,11 @@ def _words(encoding: Encoding, tokens: int) -> list[Word]:
 
 
 @cache
+def load_encoder(folder: Path, threads: int) -> Encoder:
+    """The encoder in a folder, loaded once in a process."""
+    return Encoder(folder, threads)
+
+
 def shipped_encoder(threads: int) -> Encoder:
-    """The encoder of the package, loaded once in a process."""
-    return Encoder(SHIPPED, threads)
+    """The encoder of the package."""
+    return load_encoder(SHIPPED, threads)

@@ -8,6 +8,7 @@ encoder a text goes through is the tier's affair: pipeline/tagging/cascade.py.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -15,19 +16,19 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.records import Mark
 from pipeline.tagging import spanish
-from pipeline.tagging.cascade import WHOLE, Cascade, Cascaded
+from pipeline.tagging.cascade import WHOLE, Cascaded
 from pipeline.tagging.cascade_cache import Answers
-from pipeline.tagging.cause_spans import CauseFinder, rests_on_context
+from pipeline.tagging.cause_spans import rests_on_context
 from pipeline.tagging.cause_types import Earlier
-from pipeline.tagging.encoder import SHIPPED, Floats, Reading, shipped_encoder
+from pipeline.tagging.encoder import SHIPPED, Floats, Reading
 from pipeline.tagging.heads import Heads
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
 from pipeline.tagging.lexicon_tagger import LANGUAGE, NEUTRAL, Key, LexiconTagger
 from pipeline.tagging.masking import mask, without_blocks
+from pipeline.tagging.model_folder import NAME, ModelFolder
 from pipeline.tagging.negative import NEGATIVE
 from pipeline.tagging.tagger import TextToTag
 
-NAME = "encoder-1"
 LEAST_SCORE = 0.01
 """Marks below are left out: they say nothing, and there would be forty a text."""
 
@@ -63,33 +64,40 @@ class EncoderTagger:
     Of texts with hardly a letter of prose the lexicon alone is asked.
 
     Args:
-        cascade: reads the texts.
-        lexicon: judges what the encoder's heads do not.
-        causes: finds what caused the emotions.
+        model: reads the texts, and finds what caused the emotions if it can.
+        lexicon: judges what the model's heads do not.
     """
 
-    def __init__(
-        self, cascade: Cascade, lexicon: LexiconTagger, causes: CauseFinder
-    ) -> None:
-        self._cascade, self._lexicon, self._causes = cascade, lexicon, causes
+    def __init__(self, model: ModelFolder, lexicon: LexiconTagger) -> None:
+        self._name, self._cascade, self._causes = model
+        self._lexicon = lexicon
         self._answers = Answers()
 
     @classmethod
-    def load(cls, *, suicidality: bool, tier: str, threads: int = 1) -> Self:
-        """The tagger as shipped.
+    def load(
+        cls,
+        *,
+        suicidality: bool,
+        tier: str,
+        threads: int = 1,
+        folder: Path | None = None,
+    ) -> Self:
+        """The tagger as shipped, or with English models of a user's.
 
         Products between the encoder's runs are small: BLAS' threads would wait for one
         another ten times as long as they work, so the whole process has one.
+
+        Raises:
+            ConfigError: `folder` cannot be used.
         """
         threadpool_limits(1, user_api="blas")
-        cascade = Cascade(shipped_encoder(threads), SHIPPED, tier)
-        lexicon = LexiconTagger.load(suicidality=suicidality)
-        return cls(cascade, lexicon, CauseFinder.load())
+        model = ModelFolder.load(folder or SHIPPED, tier, threads)
+        return cls(model, LexiconTagger.load(suicidality=suicidality))
 
     @property
     def name(self) -> str:
         """Name and version."""
-        return NAME
+        return self._name
 
     def tag(self, texts: Sequence[TextToTag]) -> list[list[Mark]]:
         """The marks of each text; see `Tagger`."""
@@ -118,10 +126,10 @@ class EncoderTagger:
             if n in reads:
                 marks.append(self._marks(text, found[n], reads[n]))
             elif judged[n]:
-                marks.append(_renamed(_in_spanish(text)))
+                marks.append(_in_spanish(text))
             else:
                 marks.append(_unjudged(found[n]))
-        return marks
+        return [_signed(each, self._name) for each in marks]
 
     def _read(
         self, texts: Sequence[TextToTag], found: Sequence[list[Mark]]
@@ -147,8 +155,10 @@ class EncoderTagger:
         alike = [mark for mark in found if (mark.task, mark.label) in known]
         phrases = {(mark.task, mark.label): mark.evidence for mark in found}
         own = _outright(_own(text.text, heads, read, phrases), alike)
+        if self._causes is None:
+            return own + others
         earlier = partial(self._earlier, text.platform)
-        return _renamed(self._causes.find(text, own + others, read.reading, earlier))
+        return self._causes.find(text, own + others, read.reading, earlier)
 
     def _earlier(self, platform: str, text: str) -> Earlier:
         """An earlier text of the thread, as far as its tier reads it."""
@@ -309,11 +319,11 @@ def _is_judged(text: TextToTag) -> bool:
 
 def _unjudged(found: list[Mark]) -> list[Mark]:
     """What the lexicon has seen, an emoji perhaps; that there is nothing is no news."""
-    return _renamed([mark for mark in found if mark.label != NEUTRAL])
+    return [mark for mark in found if mark.label != NEUTRAL]
 
 
-def _renamed(marks: list[Mark]) -> list[Mark]:
+def _signed(marks: list[Mark], name: str) -> list[Mark]:
     return [
-        mark if mark.tagger == NAME else msgspec.structs.replace(mark, tagger=NAME)
+        mark if mark.tagger == name else msgspec.structs.replace(mark, tagger=name)
         for mark in marks
     ]

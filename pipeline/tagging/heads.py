@@ -20,8 +20,8 @@ Doubles = npt.NDArray[np.float64]
 ANY = "any"
 """Stands for every platform that a task has no scales of its own for."""
 
-NO_HEADS = "cascade"
-"""The one such pair of files that holds something else: `pipeline.tagging.cascade`."""
+NO_HEADS = frozenset({"cascade", "spans"})
+"""Such pairs of files that hold something else: of `cascade` and of `cause_spans`."""
 
 _SAME = {"gitlab": "github", "stackoverflow": "stackexchange", "mastodon": "twitter"}
 
@@ -86,7 +86,7 @@ class Heads(NamedTuple):
 
 def load_outputs(path: Path) -> Outputs:
     """What a .npz file holds, in single precision."""
-    with np.load(path) as held:
+    with path.open("rb") as file, np.load(file) as held:
         return Outputs(*(held[name].astype(np.float32) for name in Outputs._fields))
 
 
@@ -104,7 +104,7 @@ def load_heads(folder: Path, platform: str) -> Heads:
     weights: dict[tuple[str, str], Floats] = {}
     scalars: dict[tuple[str, str], tuple[float, ...]] = {}
     for path in sorted(folder.glob("*.npz")):
-        if path.stem == NO_HEADS:
+        if path.stem in NO_HEADS:
             continue
         outputs = load_outputs(path)
         for key, scale in load_scales(path.with_suffix(".toml")).on(platform).items():

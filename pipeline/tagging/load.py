@@ -1,6 +1,7 @@
 """The tagger that the configuration asks for."""
 
 import gc
+from pathlib import Path
 
 from pipeline.config import NO_TRANSFORMERS, TaggingSettings
 from pipeline.errors import ConfigError
@@ -47,7 +48,10 @@ def _encoder(settings: TaggingSettings, *, suicidality: bool) -> Tagger:
     )
 
     return EncoderTagger.load(
-        suicidality=suicidality, tier=settings.tier, threads=settings.threads
+        suicidality=suicidality,
+        tier=settings.tier,
+        threads=settings.threads,
+        folder=None if settings.model is None else Path(settings.model),
     )
 
 

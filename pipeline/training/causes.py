@@ -1,8 +1,9 @@
-"""Fit the model of cause spans: python -m pipeline.training.causes DATA [OUTPUT].
+"""Fit the model of cause spans: python -m pipeline.training.causes DATA [MODEL].
 
 DATA is a folder that holds cause/se_cause_dev.csv as its authors publish it. Writes
-spans.npz and spans.toml in OUTPUT, by default those that ship, and prints how good such
-a model is in 5 x 5-fold cross-validation. The same data give the same files.
+spans.npz and spans.toml in MODEL, the folder of the encoder that they listen to, by
+default the package's, and prints how good they are in 5 x 5-fold cross-validation. The
+same data give the same files.
 """
 
 import argparse
@@ -28,15 +29,14 @@ from pipeline.tagging.cause_features import (
     word_features,
 )
 from pipeline.tagging.cause_model import (
-    SHIPPED,
+    FILE,
     SpanModel,
     Weights,
     best_answer,
     overlap,
 )
 from pipeline.tagging.cause_words import Prose, average, read_prose
-from pipeline.tagging.encoder import SHIPPED as ENCODER
-from pipeline.tagging.encoder import Encoder, Floats, Reading, shipped_encoder
+from pipeline.tagging.encoder import SHIPPED, Encoder, Floats, Reading
 from pipeline.tagging.fit_lexicon import fit_scale
 from pipeline.tagging.heads import load_heads
 
@@ -200,16 +200,17 @@ def _bleu(want: Sequence[str], got: Sequence[str]) -> float:
     return float(np.sqrt(single * double)) * brevity
 
 
-def find_directions(said: int) -> tuple[Floats, Floats]:
+def find_directions(model: Path, said: int) -> tuple[Floats, Floats]:
     """The encoder's heads for comments on GitHub, as of `SpanModel`.
 
     What words say by themselves is left out: a word tells little of a cause where its
     company does not count, and with it answers were a point worse.
 
     Args:
+        model: the encoder's folder.
         said: last columns of a state, which are the words' own.
     """
-    heads = load_heads(ENCODER, "github")
+    heads = load_heads(model, "github")
     rows = [heads.keys.index(key) for key in HEADS]
     directions = heads.weight[rows].T.astype(np.float16).astype(np.float32)
     directions[len(directions) - said :] = 0
@@ -374,19 +375,18 @@ def main() -> int:
     """Cross-validate, fit and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("output", type=Path, nargs="?", default=SHIPPED.parent)
+    parser.add_argument("model", type=Path, nargs="?", default=SHIPPED)
     given = parser.parse_args()
     comments = read_comments(given.data)
-    encoder = shipped_encoder(1)
+    encoder = Encoder(given.model, 1)
     studied = study(comments, encoder)
-    directions, origin = find_directions(encoder.words.labels)
+    directions, origin = find_directions(given.model, encoder.words.labels)
     table = Table.of(studied, directions, origin)
     weights = fit(table, _scale(table), np.arange(len(studied)))
-    given.output.mkdir(parents=True, exist_ok=True)
-    SpanModel(directions, origin, weights).save(given.output / SHIPPED.name)
+    SpanModel(directions, origin, weights).save(given.model / FILE)
     foretold = cross_validate(studied, table)
     sys.stdout.write(report(comments, foretold))
-    (given.output / "spans.toml").write_text(to_toml(fit_score(foretold)))
+    (given.model / FILE).with_suffix(".toml").write_text(to_toml(fit_score(foretold)))
     return 0
 
 

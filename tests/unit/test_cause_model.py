@@ -11,9 +11,9 @@ from pipeline.tagging.cause_features import (
     tells_little,
     word_features,
 )
-from pipeline.tagging.cause_model import SpanModel, best_answer, overlap, shipped_model
+from pipeline.tagging.cause_model import SpanModel, best_answer, load_model, overlap
 from pipeline.tagging.cause_words import Prose, read_prose
-from pipeline.tagging.encoder import shipped_encoder
+from pipeline.tagging.encoder import SHIPPED, shipped_encoder
 from pipeline.training.causes import measure
 
 TEXT = "The old parser dropped my comments again, and I am so tired of it"
@@ -94,10 +94,10 @@ def test_what_is_certain_is_answered_as_it_is() -> None:
 def test_a_saved_model_answers_as_before(tmp_path: Path) -> None:
     text = "Sorry, I forgot to update the parser. The rest is fine."
     reading = shipped_encoder(1).read(text)
-    shipped_model().save(tmp_path / "m.npz")
+    load_model(SHIPPED).save(tmp_path / "m.npz")
     read = read_prose(text, reading)
     again = SpanModel.load(tmp_path / "m.npz").answer(read, reading)
-    assert again == shipped_model().answer(read, reading)
+    assert again == load_model(SHIPPED).answer(read, reading)
     assert (tmp_path / "m.npz").stat().st_size < 100_000
 
 
@@ -111,6 +111,6 @@ def test_a_saved_model_answers_as_before(tmp_path: Path) -> None:
 )
 def test_the_shipped_model_names_causes(text: str, cause: str) -> None:
     reading = shipped_encoder(1).read(text)
-    answer = shipped_model().answer(read_prose(text, reading), reading)
+    answer = load_model(SHIPPED).answer(read_prose(text, reading), reading)
     assert cause in text[slice(*answer.place)]
     assert 0.3 < answer.overlap <= 1

@@ -11,7 +11,7 @@ from pipeline.tagging.cause_spans import (
 )
 from pipeline.tagging.cause_types import Earlier
 from pipeline.tagging.cause_words import Prose
-from pipeline.tagging.encoder import Reading, shipped_encoder
+from pipeline.tagging.encoder import SHIPPED, Reading, shipped_encoder
 from pipeline.tagging.labels import load_labels
 from pipeline.tagging.tagger import TextToTag
 
@@ -56,7 +56,9 @@ def find(
     hurts: float = 0.0,
     earlier: Thread | None = None,
 ) -> dict[tuple[str, str], Mark]:
-    found = CauseFinder.load().find(
+    finder = CauseFinder.load(SHIPPED)
+    assert finder
+    found = finder.find(
         TextToTag(text, "en", "github", context),
         marks,
         lambda: shipped_encoder(1).read(text),
