@@ -19,7 +19,8 @@ demo: $(VENV)/.core
 	$(BIN)/groundswell demo
 
 test: $(VENV)/.dev $(DUCKDB_OF_GRAFANA) $(PRISM)
-	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder \
+	    --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 # Fifty kills instead of a few, and twenty on Kafka and Flink, with all four streams.
 test-long: $(VENV)/.dev
