@@ -36,9 +36,13 @@ NO_TRANSFORMERS = (
     "[tagging] tagger 'transformers' needs torch and transformers: run pip install "
     "groundswell[transformers]"
 )
+_NAMED = "write it in a-z, 0-9, ., _ and -, from a letter or digit on, 63 at most"
 _REMEDIES = {
     "log.url": "write it as sqlite:PATH or kafka://HOST:PORT,HOST:PORT",
-    "log.prefix": "write it in a-z, 0-9, ., _ and -, from a letter or digit on",
+    "log.prefix": _NAMED,
+    "sources.name": _NAMED,
+    "sources.platform": _NAMED,
+    "sources.url": "write it as http://HOST/PATH or https://HOST/PATH",
     "tagging.llm.url": "write it as http://HOST:PORT/PATH, without password or query",
     "flink.job_server": "write it as HOST:PORT",
     "flink.workers": "write it as HOST:PORT",
@@ -281,7 +285,8 @@ def replay_settings(
     try:
         return msgspec.convert(table, ReplaySettings)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"source {name!r}: {error}; change it") from error
+        faults = _one_source_faults(table, f"source {name!r}", ReplaySettings)
+        raise ConfigError("; ".join(faults)) from error
 
 
 def secret(config: Config, environ: Mapping[str, str]) -> bytes:
@@ -371,11 +376,18 @@ def _section_faults(section: Any, name: str, type_: Any) -> list[str]:
     for key in (key for key in section if key in known):
         if msgspec.inspect.is_struct_type(known[key]):
             faults += _section_faults(section[key], f"{name}.{key}", known[key])
-        elif fault := _fault(section[key], known[key]):
-            said = "its form is wrong" if _PATTERN in fault else fault
-            remedy = _remedy(f"{name}.{key}", known[key])
-            faults.append(f"[{name}] {key}: {said}; {remedy}")
+        elif fault := _key_fault(section[key], f"{name}.{key}", known[key]):
+            faults.append(f"[{name}] {key}: {fault}")
     return faults
+
+
+def _key_fault(value: Any, key: str, type_: Any) -> str | None:
+    """What is wrong with a value, and what to do."""
+    fault = _fault(value, type_)
+    if fault is None:
+        return None
+    said = "its form is wrong" if _PATTERN in fault else fault
+    return f"{said}; {_remedy(key, type_)}"
 
 
 def _remedy(key: str, type_: Any) -> str:
@@ -403,16 +415,24 @@ def _source_faults(sources: Any) -> list[str]:
             faults.append(f"{where}: set type to one of {', '.join(sorted(types))}")
             continue
         type_ = types[source["type"]]
-        known = {field.name for field in msgspec.structs.fields(type_)} | {"type"}
-        unknown = [key for key in source if key not in known]
-        faults += [_unknown(key, known, f"{where} ") for key in unknown]
-        fault = None if unknown else _fault(source, type_)
-        if fault:
-            faults.append(f"{where}: {fault}; change it")
+        faults += _one_source_faults(source, where, type_)
         name = source.get("name")
         if name in names or name == "all":
             faults.append(f"{where}: the name {name!r} is taken; choose another")
         names.add(name)
+    return faults
+
+
+def _one_source_faults(source: dict[str, Any], where: str, type_: Any) -> list[str]:
+    fields = {field.name: field for field in msgspec.structs.fields(type_)}
+    known = fields.keys() | {"type"}
+    faults = [_unknown(key, known, f"{where} ") for key in source if key not in known]
+    for key, field in fields.items():
+        if key not in source:
+            if field.required:
+                faults.append(f"{where}: {key} is missing: add it")
+        elif fault := _key_fault(source[key], f"sources.{key}", field.type):
+            faults.append(f"{where} {key}: {fault}")
     return faults
 
 

@@ -70,8 +70,8 @@ def test_an_empty_file_means_every_default(tmp_path: Path) -> None:
         ("[flink]\nparallelism = 0", "[flink] parallelism: .*; change it"),
         ("[flink]\njob_server = 'x'", "its form is wrong; write it as HOST:PORT"),
         ("[[sources]]\nname='a'", "set type to one of replay, rss"),
-        ("[[sources]]\ntype='rss'\nname='a'", "missing required field `url`"),
-        ("[[sources]]\ntype='rss'\nname='A b'\nurl='http://x'", "matching regex"),
+        ("[[sources]]\ntype='rss'\nname='a'", "url is missing: add it"),
+        ("[[sources]]\ntype='rss'\nname='A b'\nurl='http://x'", "write it in a-z"),
         (
             "[[sources]]\ntype='rss'\nname='a'\nurl='http://x'\nevry_s=1",
             "did you mean 'every_s'?",
