@@ -39,10 +39,15 @@ MakeBase = Callable[..., Tagger]
 
 
 class _Asked(NamedTuple):
-    """A question, and where its text begins in the text it is taken from."""
+    """A question, and where its texts are from.
+
+    `start` is where its text begins in the message; `earlier` are the numbers that its
+    context has in the message's.
+    """
 
     start: int
     question: Question
+    earlier: list[int]
 
 
 class LlmTagger:
@@ -103,7 +108,7 @@ class LlmTagger:
         found = self._asker.ask([each.question for each in asked.values()])
         for (n, each), judgement in zip(asked.items(), found, strict=True):
             if judgement is not None:
-                answers[n] = self._merged(answers[n], judgement, each.start)
+                answers[n] = self._merged(answers[n], judgement, each)
         return answers
 
     def finish(self) -> None:
@@ -111,9 +116,9 @@ class LlmTagger:
         self._health.finish()
 
     def _merged(
-        self, marks: Sequence[Mark], judgement: Judgement, start: int
+        self, marks: Sequence[Mark], judgement: Judgement, asked: _Asked
     ) -> list[Mark]:
-        feeling = _moved(judgement.feeling, start)
+        feeling = _moved(judgement.feeling, asked.start)
         merged = [
             msgspec.structs.replace(mark, evidence=feeling)
             if feeling is not None and _hurts(mark)
@@ -121,12 +126,13 @@ class LlmTagger:
             for mark in marks
             if mark.task not in _CAUSES
         ]
-        return merged + self._causes(judgement, start)
+        return merged + self._causes(judgement, asked)
 
-    def _causes(self, judgement: Judgement, start: int) -> list[Mark]:
-        evidence = None
+    def _causes(self, judgement: Judgement, asked: _Asked) -> list[Mark]:
         if judgement.earlier is None:
-            evidence = _moved(judgement.cause, start)
+            context, evidence = None, _moved(judgement.cause, asked.start)
+        else:
+            context, evidence = asked.earlier[judgement.earlier], judgement.cause
         score = SCORES[judgement.certainty]
         return [
             Mark(
@@ -135,6 +141,7 @@ class LlmTagger:
                 score=score,
                 flagged=score >= FLAGGED_FROM,
                 evidence=evidence,
+                context=context,
                 tagger=self._name,
             )
             for task, label in _cause_labels(judgement)
@@ -174,14 +181,13 @@ def _asked(text: TextToTag, marks: Sequence[Mark]) -> _Asked:
         said = mark.task in _EMOTIONS and mark.label != NEUTRAL
         if said and mark.score >= _LEAST_HINT:
             hints[mark.label] = max(hints.get(mark.label, 0.0), round(mark.score, 2))
-    return _Asked(
-        start,
-        make_question(
-            text.text[start : start + MAX_TEXT],
-            text.context,
-            [Hint(*item) for item in hints.items()],
-        ),
+    question = make_question(
+        text.text[start : start + MAX_TEXT],
+        text.context,
+        [Hint(*item) for item in hints.items()],
     )
+    numbers = [number for number, earlier in enumerate(text.context) if earlier]
+    return _Asked(start, question, numbers[len(numbers) - len(question.context) :])
 
 
 def _remade(

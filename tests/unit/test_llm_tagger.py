@@ -110,7 +110,7 @@ def test_the_endpoint_names_the_cause_and_the_words_that_carry_the_emotion(
     ("reply", "expected"),
     [
         (judging("this purple thing", "bug"), {"span": True, "no-context": True}),
-        (judging("we moved", "bug"), {"in-context": False}),
+        (judging("we moved", "bug"), {"in-context": True}),
         (judging(), {"latent": False}),
     ],
 )
@@ -164,12 +164,17 @@ def test_what_is_sent_of_a_long_message_is_bounded_and_holds_the_emotion(
     assert words(cause, text) == "this purple thing"
 
 
-def test_a_cause_in_an_earlier_message_has_no_words_in_this_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before", [("hello",), ("", "hello", ""), ("a" * 5_000,)])
+def test_a_cause_in_an_earlier_message_is_pointed_at_there(
+    tmp_path: Path, before: tuple[str, ...]
+) -> None:
     earlier = "the new release dropped our plugin"
     with saying(judging("new release dropped", "breaking-change")) as end:
-        found = marks(tagger(end, tmp_path), "I hate it", "hello", earlier)
+        found = marks(tagger(end, tmp_path), "I hate it", *before, earlier)
     (cause,) = causes(found).values()
-    assert (cause.label, cause.evidence) == ("breaking-change", None)
+    assert (cause.label, cause.context) == ("breaking-change", len(before))
+    assert cause.evidence
+    assert earlier[slice(*cause.evidence)] == "new release dropped"
 
 
 @pytest.mark.parametrize("reply", [judging(), judging("", "bug"), judging("thing")])
