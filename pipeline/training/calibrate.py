@@ -41,6 +41,11 @@ CAUTION = 50
 
 USUAL = 0.5
 
+FEW = 0.25
+"""A label that fewer texts have is not one that half of them can be flagged with."""
+
+NEVER = 1.0
+
 CALM = -3.0
 """Bias of stress where nobody labelled it: one message in twenty, not half of them."""
 
@@ -186,12 +191,16 @@ def best_threshold(likely: Floats) -> float:
     """The threshold of the best F1 to be expected of probabilities that are true.
 
     After Lipton, Elkan and Naryanaswamy (ECML PKDD, 2014). It asks what is probable,
-    not what happened to be labelled, and so is steady for rare labels, too.
+    not what happened to be labelled, and so is steady for rare labels, too. A head that
+    would flag most texts for the sake of a few has learned nothing, and flags none.
     """
     falling = np.sort(likely)[::-1]
     found = np.cumsum(falling)
     f1 = 2 * found / (np.arange(1, len(falling) + 1) + found[-1])
-    return round(float(falling[int(np.argmax(f1))]), 3)
+    last = int(np.argmax(f1))
+    if last >= len(falling) / 2 and likely.mean() < FEW:
+        return NEVER
+    return round(float(falling[last]), 3)
 
 
 def fit_labels(judged: Judged, rows: Bools) -> list[Scale]:

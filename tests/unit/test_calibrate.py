@@ -10,6 +10,7 @@ from pipeline.tagging.heads import load_scales
 from pipeline.training import calibrate
 from pipeline.training.calibrate import (
     CAUTION,
+    NEVER,
     Judged,
     best_threshold,
     cross_validate,
@@ -51,6 +52,12 @@ def test_the_best_threshold_is_half_of_the_best_f1() -> None:
     f1 = [rates(likely >= t, truth)[0] for t in np.linspace(0.05, 0.95, 91)]
     assert threshold == pytest.approx(max(f1) / 2, abs=0.02)
     assert rates(likely >= threshold, truth)[0] == pytest.approx(max(f1), abs=0.01)
+
+
+def test_a_head_that_has_learned_nothing_flags_nothing() -> None:
+    likely = RANDOM.normal(0.1, 0.001, 1_000)
+    assert best_threshold(likely) == NEVER
+    assert best_threshold(likely + 0.6) < NEVER
 
 
 def test_pooled_labels_share_a_scale_and_others_have_their_own() -> None:
