@@ -5,10 +5,11 @@ log. It does not matter how often this is killed: the same log gives the same th
 """
 
 import os
+import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import date, timedelta
 from heapq import nlargest
@@ -25,7 +26,8 @@ from pipeline.jobs.pace import Pace
 from pipeline.log.message_log import MessageLog, Stored
 from pipeline.log.open import open_log
 from pipeline.log.slices import read_slice
-from pipeline.records import TaggedMessage, decode
+from pipeline.records import Mark, TaggedMessage, decode
+from pipeline.tagging.lexicon import Span
 from pipeline.tagging.masking import BLANK, mask
 from pipeline.themes.found import MOST_CAUSES, Cause, Theme
 from pipeline.warehouse.themes import ThemeStore
@@ -48,6 +50,26 @@ FRUSTRATED = frozenset(
 )
 """Emotions whose causes make themes."""
 
+PLEASED = frozenset(
+    {("basic-emotion", label) for label in ("joy", "love")}
+    | {
+        ("fine-emotion", label)
+        for label in (
+            "admiration",
+            "amusement",
+            "approval",
+            "excitement",
+            "gratitude",
+            "joy",
+            "love",
+            "optimism",
+            "pride",
+            "relief",
+        )
+    }
+)
+"""Emotions whose causes make none: a message may praise one thing and curse another."""
+
 EVERY_S = 60.0
 REST = 50.0
 """After a round, this many times as long passes before the next."""
@@ -55,6 +77,7 @@ REST = 50.0
 MOST_CHARACTERS = 500
 _ROOM = 4
 _TASK = "cause-span"
+_STOP = re.compile(r"[.!?]+(?=\s)|\n")
 _SIGNS = (b'"cause-span"', b'"revision"', b'"deleted"')
 """One of these is in every record that names a cause, or takes one back."""
 
@@ -102,14 +125,27 @@ def cause_in(tagged: TaggedMessage) -> Cause | None:
     message = tagged.message
     flagged = [mark for mark in tagged.marks if mark.flagged]
     places = [mark.evidence for mark in flagged if mark.task == _TASK]
-    frustrated = any((mark.task, mark.label) in FRUSTRATED for mark in flagged)
-    if message.bot or message.deleted or not frustrated or not places or not places[0]:
+    hurts = [mark for mark in flagged if (mark.task, mark.label) in FRUSTRATED]
+    if message.bot or message.deleted or not hurts or not places or not places[0]:
         return None
     start, end = places[0]
-    words = mask(message.text)[start : min(end, start + MOST_CHARACTERS)]
+    prose = mask(message.text)
+    pleased = [mark for mark in flagged if (mark.task, mark.label) in PLEASED]
+    if _beside(prose, places[0], pleased) and not _beside(prose, places[0], hurts):
+        return None
+    words = prose[start : min(end, start + MOST_CHARACTERS)]
     day = message.sent_at.date()
     monday = day - timedelta(days=day.weekday())
     return Cause(monday, message.author, words.replace(BLANK, " "))
+
+
+def _beside(text: str, place: Span, marks: Sequence[Mark]) -> bool:
+    """Whether the evidence of a mark is in the sentences of a place."""
+    first = max((s.end() for s in _STOP.finditer(text, 0, place[0])), default=0)
+    stop = _STOP.search(text, max(place[0], place[1] - 1))
+    last = stop.start() if stop else len(text)
+    found = (mark.evidence for mark in marks if mark.context is None)
+    return any(one is not None and first <= one[0] <= last for one in found)
 
 
 def _signs_of_causes(message_log: MessageLog) -> Iterator[Stored]:

@@ -74,6 +74,39 @@ def test_a_cause_is_the_words_that_name_it_without_code_in_their_week() -> None:
     assert (cause.week, cause.author) == (MONDAY, f"{7:016x}")
 
 
+@pytest.mark.parametrize(
+    ("text", "cause", "named"),
+    [
+        (
+            "I love the docs. But it broke login and I am angry.",
+            "I love the docs",
+            False,
+        ),
+        ("I love the docs. But it broke login and I am angry.", "broke login", True),
+        ("I love it, yet I am angry at the broken login.", "broken login", True),
+        ("I am angry. The login is broken.\nI love the docs!", "login is broken", True),
+    ],
+)
+def test_what_somebody_is_pleased_with_is_no_cause_of_frustration(
+    text: str, cause: str, named: bool
+) -> None:
+    def mark(task: str, label: str, words: str) -> Mark:
+        start = text.index(words)
+        place = (start, start + len(words))
+        given = {"score": 0.9, "flagged": True, "tagger": "fake-1"}
+        return Mark(task=task, label=label, evidence=place, **given)
+
+    told = tagged("1", LAST_WEEK)
+    message = msgspec.structs.replace(told.message, text=text)
+    marks = (
+        mark("basic-emotion", "love", "love"),
+        mark("basic-emotion", "anger", "angry"),
+        mark("cause-span", "span", cause),
+    )
+    found = cause_in(msgspec.structs.replace(told, message=message, marks=marks))
+    assert (found is not None) == named
+
+
 def test_bots_calm_people_and_unflagged_spans_name_no_cause() -> None:
     told = named("1", "the build hangs")
     frustration, span = told.marks
