@@ -75,20 +75,20 @@ def test_a_cause_is_the_words_that_name_it_without_code_in_their_week() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "cause", "named"),
+    ("text", "cause", "count"),
     [
         (
             "I love the docs. But it broke login and I am angry.",
             "I love the docs",
-            False,
+            0,
         ),
-        ("I love the docs. But it broke login and I am angry.", "broke login", True),
-        ("I love it, yet I am angry at the broken login.", "broken login", True),
-        ("I am angry. The login is broken.\nI love the docs!", "login is broken", True),
+        ("I love the docs. But it broke login and I am angry.", "broke login", 1),
+        ("I love it, yet I am angry at the broken login.", "broken login", 1),
+        ("I am angry. The login is broken.\nI love the docs!", "login is broken", 1),
     ],
 )
 def test_what_somebody_is_pleased_with_is_no_cause_of_frustration(
-    text: str, cause: str, named: bool
+    text: str, cause: str, count: int
 ) -> None:
     def mark(task: str, label: str, words: str) -> Mark:
         start = text.index(words)
@@ -104,7 +104,7 @@ def test_what_somebody_is_pleased_with_is_no_cause_of_frustration(
         mark("cause-span", "span", cause),
     )
     found = cause_in(msgspec.structs.replace(told, message=message, marks=marks))
-    assert (found is not None) == named
+    assert [found].count(None) == 1 - count
 
 
 def test_bots_calm_people_and_unflagged_spans_name_no_cause() -> None:
