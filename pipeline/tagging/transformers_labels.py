@@ -62,9 +62,12 @@ def _alike(label: str, ours: Sequence[str]) -> str | None:
 def _explained(
     strays: Sequence[str], theirs: Sequence[str], ours: Sequence[str], task: str
 ) -> str:
-    what = ", ".join(map(repr, dict.fromkeys(strays))) or "nothing"
+    what = ", ".join(map(repr, dict.fromkeys(strays)))
+    fault, many = f"{what} cannot be matched", "each"
+    if not strays:
+        fault, many = f"none of them means a label of {task}", "at least one"
     return (
-        f"[tagging.transformers] labels: {what} cannot be matched; map each of the "
-        f"model's labels ({', '.join(theirs)}) to one of {task} ({', '.join(ours)}), "
-        'or to "" for none'
+        f"[tagging.transformers] labels: {fault}; map {many} of the model's labels "
+        f"({', '.join(theirs)}) to one of {task} ({', '.join(ours)})"
+        + (', or to "" for none' if strays else "")
     )

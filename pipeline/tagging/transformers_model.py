@@ -28,6 +28,9 @@ MAX_WINDOW = 512
 MAX_WINDOWS = 8
 """Of a text are read; what comes after them is seldom prose."""
 
+TRIAL = "Thanks, I hate this build. Gracias"
+"""Judged when a model is loaded: what is broken or incomplete shows in it."""
+
 STEPS = 4
 """From padding to the text, at which a label's gradient is taken."""
 
@@ -52,7 +55,8 @@ class Classifier:
         batch: windows that go through the model at once.
 
     Raises:
-        ConfigError: there is no text-classification model in the folder.
+        ConfigError: there is no text-classification model in the folder, or it cannot
+            judge a text.
     """
 
     def __init__(self, folder: Path, threads: int, batch: int) -> None:
@@ -62,6 +66,7 @@ class Classifier:
         self._batch = batch if self._tokenizer.pad_token_id is not None else 1
         self._before, self._after = _frame(self._tokenizer)
         self._size = _window(self._tokenizer, self._model.config)
+        self._try_out(folder)
 
     @property
     def labels(self) -> list[str]:
@@ -70,7 +75,10 @@ class Classifier:
         return [str(names[number]) for number in sorted(names)]
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
-        """Texts x labels; a long text's are the mean over its windows' tokens."""
+        """Texts x labels; a long text's are the mean over its windows' tokens.
+
+        NaN where the model gives no number.
+        """
         windows = [
             window for n, text in enumerate(texts) for window in self._windows(n, text)
         ]
@@ -96,7 +104,27 @@ class Classifier:
         encoding = self._encoded(text, return_offsets_mapping=True)
         room = self._size - len(self._before) - len(self._after)
         added = self._added(encoding["input_ids"][:room], label)
+        if not np.isfinite(added).all():
+            return None
         return loudest_words(text, encoding["offset_mapping"][:room], added)
+
+    def _try_out(self, folder: Path) -> None:
+        known = set(self._encoded(TRIAL)["input_ids"])
+        if known <= {self._tokenizer.unk_token_id}:
+            raise ConfigError(
+                f"[tagging.transformers] the tokenizer of {folder} knows no word of a "
+                "plain text: fetch its files too (tokenizer.json, or a vocabulary), or "
+                "name another model"
+            )
+        try:
+            found = self.probabilities([TRIAL])
+        except (RuntimeError, IndexError, TypeError, ValueError) as error:
+            raise _cannot_be_used(folder, error) from error
+        if not np.isfinite(found).all():
+            raise ConfigError(
+                f"[tagging.transformers] the model in {folder} gives no numbers (NaN) "
+                "for a plain text: fetch its weights anew, or name another"
+            )
 
     def _windows(self, number: int, text: str) -> Iterator[_Window]:
         ids = self._encoded(text)["input_ids"]
@@ -162,18 +190,22 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
                 folder, local_files_only=True, output_loading_info=True
             )
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ConfigError(
-            f"[tagging.transformers] the model in {folder} cannot be loaded "
-            f"({reason}); name another"
-        ) from error
+    except Exception as error:  # torn files: each library has errors of its own
+        raise _cannot_be_used(folder, error) from error
     if told["missing_keys"]:
         raise ConfigError(
             f"[tagging.transformers] the model in {folder} was not trained to classify "
             "texts: it lacks the weights of its labels; name another"
         )
     return model.float().eval().requires_grad_(False), tokenizer
+
+
+def _cannot_be_used(folder: Path, error: Exception) -> ConfigError:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return ConfigError(
+        f"[tagging.transformers] the model in {folder} cannot be loaded ({reason}): "
+        "fetch its files anew, or name another"
+    )
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A text-classification model of transformers judges one task, a base tagger the rest.
 
 The base also judges what the model is not asked about: languages it was not made for,
-and texts with hardly a letter of prose.
+texts with hardly a letter of prose, and those for which it gives no numbers.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+import structlog
 
 from pipeline.config import TaggingSettings
 from pipeline.records import Mark
@@ -29,6 +31,8 @@ _DIGITS = 3
 """Of a score: padding moves later ones, and a text's score is to be its own."""
 
 MakeBase = Callable[..., Tagger]
+
+log = structlog.get_logger()
 
 
 class TransformersTagger:
@@ -79,7 +83,12 @@ class TransformersTagger:
         if not judged:
             return answers
         said = self._classifier.probabilities([texts[n].text for n in judged])
-        for n, probabilities in zip(judged, said, strict=True):
+        is_number = np.isfinite(said).all(axis=1)
+        if not is_number.all():
+            log.warning("transformers-not-a-number", messages=int((~is_number).sum()))
+        for n, probabilities in zip(
+            np.array(judged)[is_number], said[is_number], strict=True
+        ):
             others = [mark for mark in answers[n] if mark.task != self._task]
             answers[n] = self._marks(texts[n].text, probabilities) + others
         return answers

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,8 +11,14 @@ from typing import Any
 
 import huggingface_hub.constants
 import pytest
+from structlog.testing import capture_logs
 from tiny_classifier import make_classifier
-from transformers import BertConfig, BertModel, pipeline
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    pipeline,
+)
 
 from pipeline.config import TaggingSettings
 from pipeline.errors import ConfigError
@@ -209,8 +216,58 @@ def test_a_model_that_was_fetched_is_found_by_its_name(
 
 
 def test_a_folder_without_a_model_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot be loaded \(.*\); name another"):
+    with pytest.raises(ConfigError, match=r"cannot be loaded \(.*\): fetch its files"):
         Classifier(tmp_path, 1, 1)
+
+
+def test_a_torn_file_of_weights_is_refused_in_one_sentence(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    torn = shutil.copytree(folders["multi"], tmp_path / "torn")
+    weights = (torn / "model.safetensors").read_bytes()
+    (torn / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    with pytest.raises(ConfigError, match=r"cannot be loaded \(.*\): fetch its files"):
+        Classifier(torn, 1, 1)
+
+
+def test_a_model_without_the_files_of_its_tokenizer_is_refused(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    bare = shutil.copytree(folders["multi"], tmp_path / "bare")
+    for file in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        (bare / file).unlink()
+    with pytest.raises(ConfigError, match="knows no word of a plain text: fetch its"):
+        Classifier(bare, 1, 1)
+
+
+def test_a_model_that_gives_no_numbers_is_refused(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    model = BertForSequenceClassification.from_pretrained(folders["multi"])
+    model.classifier.bias.data[0] = float("nan")
+    broken = shutil.copytree(folders["multi"], tmp_path / "broken")
+    model.save_pretrained(broken)
+    with pytest.raises(ConfigError, match=r"gives no numbers \(NaN\) for a plain text"):
+        Classifier(broken, 1, 1)
+
+
+def test_where_a_model_gives_no_number_the_base_judges_and_it_is_logged(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [TextToTag(text, "en", "github", ()) for text in ("I hate it", "I love it")]
+    tagger = loaded(folders["multi"])
+    whole = tagger.tag(texts)
+    said = tagger._classifier.probabilities([text.text for text in texts])
+    said[0, 2] = float("nan")
+    monkeypatch.setattr(tagger._classifier, "probabilities", lambda _: said)
+    with capture_logs() as logs:
+        broken, sound = tagger.tag(texts)
+    base = load_tagger(TaggingSettings(tagger="lexicon"), suicidality=False)
+    assert of_task(broken) == of_task(marks(base, texts[0].text))
+    assert sound == whole[1]
+    assert [(x["event"], x["messages"]) for x in logs] == [
+        ("transformers-not-a-number", 1)
+    ]
 
 
 def test_a_model_that_never_learned_its_labels_is_refused(
@@ -258,7 +315,6 @@ def test_names_that_coincide_need_no_table(
         (["joy", "Happiness"], {}, "'Happiness'"),
         (["joy", "Happiness"], {"Hapiness": "joy"}, "'Hapiness', 'Happiness'"),
         (["joy"], {"joy": "happiness"}, "'happiness'"),
-        (["neutral"], {}, "nothing"),
     ],
 )
 def test_labels_that_nobody_knows_are_listed_with_both_sides(
@@ -268,6 +324,18 @@ def test_labels_that_nobody_knows_are_listed_with_both_sides(
         our_labels(theirs, TransformersSettings(labels=given))
     assert f"labels: {stray} cannot be matched" in str(caught.value)
     assert f"({', '.join(theirs)}) to one of basic-emotion (anger," in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "given"), [(["neutral"], {}), (["joy", "x"], {"joy": "", "x": ""})]
+)
+def test_a_model_none_of_whose_labels_is_ours_is_told_so(
+    theirs: list[str], given: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        our_labels(theirs, TransformersSettings(labels=given))
+    said = "none of them means a label of basic-emotion; map at least one of the model"
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(
