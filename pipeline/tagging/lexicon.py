@@ -9,6 +9,7 @@ from pipeline.tagging.masking import mask
 from pipeline.tagging.phrases import (
     Found,
     PhraseFinder,
+    cut_short,
     plain,
     spellings,
     without_overlaps,
@@ -28,6 +29,8 @@ _BETWEEN = re.compile(
     r"want|was|yet|you|your))* "
 )
 
+_EXCLUSIVE = ""
+"""Stands for all exclusive labels."""
 
 _SENTENCE_END = re.compile(r"[.!?](?=\s|\Z)\s*+|\n\s*+")
 
@@ -60,11 +63,16 @@ class Lexicon:
     own for that label, is technical, or denies it: "so happy" is happy, "happy path"
     and "not happy" are not. A technical phrase stands for its own entries only.
 
+    Of phrases that overlap otherwise the leftmost counts, but takes no words from one
+    that speaks for another label: in "I feel so alone" both "I feel so" and "feel so
+    alone" are heard. A technical phrase and a denial rival those of every label.
+
     Args:
         entries: label and pattern of each feature, in the features' order.
         negations: patterns of what denies the words after it.
         technical: patterns whose words do not mean what they do elsewhere.
-        exclusive: labels of which a phrase is lent none if it has one of its own.
+        exclusive: labels of which a phrase is lent none if it has one of its own, and
+            whose phrases rival one another.
     """
 
     def __init__(
@@ -84,6 +92,7 @@ class Lexicon:
         self._finder = PhraseFinder(known)
         self._deniable = [phrase[0].isalnum() for phrase in known]
         self._denies = [phrase in denying for phrase in known]
+        self._silent = [phrase in silent for phrase in known]
         own = [owned.get(phrase, {}) for phrase in known]
         within = [
             [] if phrase in silent else self._within(number, phrase)
@@ -93,17 +102,43 @@ class Lexicon:
             self._denies[number] or self._denies_on(phrase, within[number])
             for number, phrase in enumerate(known)
         ]
-        self._features = self._lent(known, own, within, exclusive)
+        lent = self._lent(known, own, within, exclusive)
+        self._features = [_grouped(by_label, exclusive) for by_label in lent]
 
     def read(self, text: str) -> Reading:
         """All that is found in the first `MAX_CHARACTERS` of `text`."""
         masked = plain(mask(text[:MAX_CHARACTERS]))
         places: dict[int, list[Span]] = {}
-        found = without_overlaps(self._finder.find_all(masked))
-        for start, end, phrase in self._meant(masked, found):
-            for feature in self._features[phrase]:
-                places.setdefault(feature, []).append((start, end))
+        for feature, place in self._spoken(masked):
+            places.setdefault(feature, []).append(place)
         return Reading(masked, places)
+
+    def _spoken(self, text: str) -> Iterator[tuple[int, Span]]:
+        """The features of what `text` says, each label's in order."""
+        found = self._finder.find_all(text)
+        rivals = {
+            group for one in cut_short(found) for group in self._features[one.phrase]
+        }
+        for start, end, phrase in self._meant(text, without_overlaps(found)):
+            for group, features in self._features[phrase].items():
+                if group not in rivals:
+                    yield from ((feature, (start, end)) for feature in features)
+        for group in sorted(rivals):
+            for start, end, phrase in self._meant(text, self._only(group, found)):
+                for feature in self._features[phrase].get(group, ()):
+                    yield feature, (start, end)
+
+    def _only(self, group: str, found: list[Found]) -> list[Found]:
+        """What counts of `found` where no other label is heard."""
+        return without_overlaps(
+            [
+                one
+                for one in found
+                if self._silent[one.phrase]
+                or self._denies[one.phrase]
+                or group in self._features[one.phrase]
+            ]
+        )
 
     def _meant(self, text: str, found: list[Found]) -> Iterator[Found]:
         """Those of `found` that are not denied by one before them."""
@@ -136,7 +171,7 @@ class Lexicon:
         own: list[dict[str, int]],
         within: list[list[Found]],
         exclusive: AbstractSet[str],
-    ) -> list[tuple[int, ...]]:
+    ) -> list[dict[str, int]]:
         features = [dict(by_label) for by_label in own]
         for number in sorted(range(len(known)), key=lambda number: len(known[number])):
             closed = exclusive if exclusive & own[number].keys() else frozenset()
@@ -144,4 +179,16 @@ class Lexicon:
                 for label, feature in features[one.phrase].items():
                     if label not in closed:
                         features[number].setdefault(label, feature)
-        return [tuple(by_label.values()) for by_label in features]
+        return features
+
+
+def _grouped(
+    by_label: dict[str, int], exclusive: AbstractSet[str]
+) -> dict[str, list[int]]:
+    """Features by what rivals what: a label, or all exclusive ones together."""
+    groups: dict[str, list[int]] = {}
+    for label, feature in by_label.items():
+        groups.setdefault(_EXCLUSIVE if label in exclusive else label, []).append(
+            feature
+        )
+    return groups

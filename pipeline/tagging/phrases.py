@@ -62,6 +62,20 @@ def without_overlaps(found: list[Found]) -> list[Found]:
     return kept
 
 
+def cut_short(found: list[Found]) -> list[Found]:
+    """Those that `without_overlaps` drops although they say more than what it keeps.
+
+    They begin within a phrase that is kept and end beyond it.
+    """
+    cut, free = [], 0
+    for one in sorted(found, key=_leftmost_longest):
+        if one.start >= free:
+            free = one.end
+        elif one.end > free:
+            cut.append(one)
+    return cut
+
+
 def _leftmost_longest(found: Found) -> tuple[int, int]:
     return (found.start, -found.end)
 

@@ -12,6 +12,12 @@ ENTRIES = [
     ("surprise", "happy"),
     ("bug", "fail{s,ing}"),
     ("test", "tests keep failing"),
+    ("stress", "i feel so"),
+    ("lonely", "feel so alone"),
+    ("lonely", "alone"),
+    ("stress", "so alone again"),
+    ("bug", "failing on"),
+    ("test", "on path"),
 ]
 LEXICON = Lexicon(
     ENTRIES,
@@ -79,6 +85,28 @@ def test_a_denial_within_a_phrase_lends_nothing() -> None:
 
 def test_technical_phrases_hide_the_words_in_them() -> None:
     assert labels("the happy path") == []
+
+
+def test_a_phrase_takes_no_words_from_another_labels() -> None:
+    places = LEXICON.read("I feel so alone").places
+    found = {ENTRIES[feature][1]: place for feature, place in places.items()}
+    assert found == {"i feel so": [(0, 9)], "feel so alone": [(2, 15)]}
+
+
+def test_of_one_label_the_leftmost_phrase_takes_the_words() -> None:
+    places = LEXICON.read("I feel so alone again").places
+    assert [ENTRIES[feature][1] for feature in places] == ["feel so alone", "i feel so"]
+
+
+@pytest.mark.parametrize(
+    "text", ["I don't feel so alone", "I've never been so alone again"]
+)
+def test_a_denial_is_heard_for_every_label(text: str) -> None:
+    assert labels(text) == []
+
+
+def test_of_exclusive_labels_the_leftmost_takes_the_words() -> None:
+    assert labels("failing on path") == ["bug"]
 
 
 def test_of_exclusive_labels_a_phrase_keeps_its_own() -> None:

@@ -1,6 +1,12 @@
 import pytest
 
-from pipeline.tagging.phrases import PhraseFinder, plain, spellings, without_overlaps
+from pipeline.tagging.phrases import (
+    PhraseFinder,
+    cut_short,
+    plain,
+    spellings,
+    without_overlaps,
+)
 
 
 def found(phrases: list[str], text: str) -> list[tuple[str, str]]:
@@ -50,6 +56,13 @@ def test_the_leftmost_longest_phrase_wins() -> None:
         ("not happy", "not happy"),
         ("path finder", "path finder"),
     ]
+
+
+def test_a_phrase_that_reaches_beyond_the_one_kept_is_cut_short() -> None:
+    phrases = ["i feel so", "feel so alone", "feel", "alone"]
+    finder = PhraseFinder(phrases)
+    cut = cut_short(finder.find_all("i feel so alone"))
+    assert [phrases[one.phrase] for one in cut] == ["feel so alone"]
 
 
 def test_a_longer_phrase_that_ends_within_a_word_hides_nothing() -> None:
