@@ -168,8 +168,7 @@ def _init(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    faults = configuration.check(given.config, os.environ)
-    faults = faults or _model_faults(configuration.load(given.config).tagging)
+    faults = configuration.check(given.config, os.environ, _model_faults)
     if given.json:
         print(msgspec.json.encode({"faults": faults}).decode())
     else:
@@ -183,11 +182,17 @@ def _model_faults(settings: configuration.TaggingSettings) -> list[str]:
         from pipeline.tagging.model_folder import faults_of
 
         faults = faults_of(Path(settings.model))
-    if "transformers" in settings.taggers:
-        from pipeline.tagging.transformers_labels import model_faults
-
-        faults += model_faults(settings.transformers)
+    if "transformers" in settings.taggers and settings.transformers.model:
+        faults += _transformers_faults(settings)
     return faults
+
+
+def _transformers_faults(settings: configuration.TaggingSettings) -> list[str]:
+    try:
+        from pipeline.tagging.transformers_labels import model_faults
+    except ModuleNotFoundError:
+        return []  # that its packages are not installed is a fault already
+    return model_faults(settings.transformers)
 
 
 # ── jobs ────────────────────────────────────────────────────────────────────────

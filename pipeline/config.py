@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
+from pipeline.addresses import host_of
 from pipeline.errors import ConfigError
 from pipeline.records import Kind, Name
 from pipeline.tagger_settings import (
@@ -44,6 +45,7 @@ _REMEDIES = {
     "sources.platform": _NAMED,
     "sources.url": "write it as http://HOST/PATH or https://HOST/PATH",
     "tagging.llm.url": "write it as http://HOST:PORT/PATH, without password or query",
+    "tagging.transformers.languages": "write each as ISO 639-1 has it: 'en', 'es'",
     "flink.job_server": "write it as HOST:PORT",
     "flink.workers": "write it as HOST:PORT",
     "flink.rest": "write it as http://HOST:PORT",
@@ -51,7 +53,14 @@ _REMEDIES = {
 _PATTERN = "matching regex"
 """What msgspec says of a value, before it says what nobody wants to read."""
 
-Positive = Annotated[float, Meta(gt=0)]
+_URLS = frozenset({"sources.url", "tagging.llm.url", "flink.rest"})
+_SQLITE_FILES = frozenset({"[log] url", "[tagging.llm] file"})
+_SQLITE_HEAD = b"SQLite format 3\0"
+_LLM_KEY = re.compile(r"[!-~]+")
+
+Positive = Annotated[float, Meta(gt=0, le=1_000_000_000)]
+"""Seconds; in more than 30 years no clock can wait."""
+
 Count = Annotated[int, Meta(ge=1)]
 TaggerName = Literal["lexicon", "encoder", "transformers", "llm"]
 Tier = Literal["fast", "balanced", "full"]
@@ -199,7 +208,7 @@ class ReplaySettings(
     files: Annotated[list[str], Meta(min_length=1)]
     platform: Name = "archive"
     kind: Kind = "chat"
-    speed: Annotated[float, Meta(ge=0)] = 0.0
+    speed: Annotated[float, Meta(ge=0, le=1_000_000_000)] = 0.0
 
 
 class RssSettings(
@@ -211,7 +220,7 @@ class RssSettings(
     url: Annotated[str, Meta(pattern=r"^https?://.+")]
     platform: Name = "rss"
     kind: Kind = "post"
-    every_s: Annotated[float, Meta(ge=1)] = 900.0
+    every_s: Annotated[float, Meta(ge=1, le=1_000_000_000)] = 900.0
 
 
 SourceSettings = ReplaySettings | RssSettings
@@ -248,8 +257,21 @@ def load(path: Path) -> Config:
     return config
 
 
-def check(path: Path, environ: Mapping[str, str]) -> list[str]:
+def _no_faults(_settings: TaggingSettings) -> list[str]:
+    return []
+
+
+def check(
+    path: Path,
+    environ: Mapping[str, str],
+    model_faults: Callable[[TaggingSettings], list[str]] = _no_faults,
+) -> list[str]:
     """Every fault of the configuration in `path`, each with its remedy.
+
+    Args:
+        path: the file.
+        environ: may hold the secrets.
+        model_faults: what is wrong with the taggers' models.
 
     Raises:
         ConfigError: the file is missing or is not TOML.
@@ -259,6 +281,7 @@ def check(path: Path, environ: Mapping[str, str]) -> list[str]:
     if faults:
         return faults
     config = _absolute(msgspec.convert(table, Config), path.resolve().parent)
+    llm = config.tagging.llm
     return [
         *_shared_paths(config, path),
         *_contradictions(config),
@@ -266,7 +289,8 @@ def check(path: Path, environ: Mapping[str, str]) -> list[str]:
         *_missing_packages(config),
         *_secret_faults(config, environ),
         *_kafka_password_faults(config.log, environ),
-        *_llm_key_faults(config.tagging, environ),
+        *(_llm_key_faults(llm, environ) if config.tagging.tagger == "llm" else []),
+        *model_faults(config.tagging),
     ]
 
 
@@ -282,11 +306,10 @@ def replay_settings(
         raise ConfigError(f"the name {name!r} is taken: choose another with --source")
     paths = [str(path.resolve()) for path in files]
     table = {"type": "replay", "name": name, "files": paths, **given}
-    try:
-        return msgspec.convert(table, ReplaySettings)
-    except msgspec.ValidationError as error:
-        faults = _one_source_faults(table, f"source {name!r}", ReplaySettings)
-        raise ConfigError("; ".join(faults)) from error
+    faults = _one_source_faults(table, f"source {name!r}", ReplaySettings)
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return msgspec.convert(table, ReplaySettings)
 
 
 def secret(config: Config, environ: Mapping[str, str]) -> bytes:
@@ -324,17 +347,15 @@ def llm_key(settings: LlmSettings, environ: Mapping[str, str]) -> str | None:
     """What the chat endpoint knows its user by; None where it asks for nothing.
 
     Raises:
-        ConfigError: its file cannot be read, or others can read it.
+        ConfigError: its file cannot be read, or others can read it, or it is no key.
     """
-    if LLM_KEY_VARIABLE in environ:
-        return environ[LLM_KEY_VARIABLE].strip() or None
-    if settings.key_file is None:
-        return None
-    file = Path(settings.key_file)
-    faults = _guarded_file_faults("[tagging.llm] key_file", file)
+    faults = _llm_key_faults(settings, environ)
     if faults:
         raise ConfigError(faults[0])
-    return file.read_text(encoding="utf-8").strip() or None
+    given = environ.get(LLM_KEY_VARIABLE)
+    if given is None and settings.key_file is not None:
+        given = Path(settings.key_file).read_text(encoding="utf-8")
+    return (given or "").strip() or None
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -383,7 +404,7 @@ def _section_faults(section: Any, name: str, type_: Any) -> list[str]:
 
 def _key_fault(value: Any, key: str, type_: Any) -> str | None:
     """What is wrong with a value, and what to do."""
-    fault = _fault(value, type_)
+    fault = _fault(value, type_) or _unusable(value, key)
     if fault is None:
         return None
     said = "its form is wrong" if _PATTERN in fault else fault
@@ -401,6 +422,13 @@ def _fault(value: Any, type_: Any) -> str | None:
         msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
         return str(error)
+    return None
+
+
+def _unusable(value: Any, key: str) -> str | None:
+    """What no type tells of a value: that nothing can ever be reached there."""
+    if key in _URLS and host_of(value) is None:
+        return "it names no host, or no port from 1 to 65535"
     return None
 
 
@@ -564,9 +592,8 @@ def _missing_packages(config: Config) -> list[str]:
 def _path_faults(config: Config) -> list[str]:
     faults = []
     for key, file in _written_files(config).items():
-        folder = _nearest_existing(file.parent)
-        if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-            faults.append(f"{key}: {folder} cannot be written to; change it")
+        if fault := _written_fault(key, file):
+            faults.append(f"{key}: {fault}")
     kafka = config.log.kafka
     for key in ("ca_file", "cert_file", "key_file"):
         given = getattr(kafka, key)
@@ -580,6 +607,27 @@ def _path_faults(config: Config) -> list[str]:
                 if not os.access(file, os.R_OK)
             ]
     return faults
+
+
+def _written_fault(key: str, file: Path) -> str | None:
+    folder = _nearest_existing(file.parent)
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return f"{folder} cannot be written to; change it"
+    if not file.exists():
+        return None
+    if not file.is_file():
+        return f"{file} is no file; name one"
+    if not os.access(file, os.R_OK | os.W_OK):
+        return f"{file} cannot be read and written; check its permissions"
+    if key in _SQLITE_FILES and not _may_be_sqlite(file):
+        return f"{file} is no SQLite database; name another"
+    return None
+
+
+def _may_be_sqlite(file: Path) -> bool:
+    """Whether it begins as one does, or is still empty."""
+    with file.open("rb") as opened:
+        return opened.read(len(_SQLITE_HEAD)) in {b"", _SQLITE_HEAD}
 
 
 def _nearest_existing(folder: Path) -> Path:
@@ -624,11 +672,27 @@ def _password_file_faults(settings: KafkaSettings) -> list[str]:
     )
 
 
-def _llm_key_faults(settings: TaggingSettings, environ: Mapping[str, str]) -> list[str]:
-    file = settings.llm.key_file
-    if settings.tagger != "llm" or file is None or LLM_KEY_VARIABLE in environ:
+def _llm_key_faults(settings: LlmSettings, environ: Mapping[str, str]) -> list[str]:
+    if LLM_KEY_VARIABLE in environ:
+        key = environ[LLM_KEY_VARIABLE].strip()
+        return _no_key_faults(LLM_KEY_VARIABLE, key) if key else []
+    if settings.key_file is None:
         return []
-    return _guarded_file_faults("[tagging.llm] key_file", Path(file))
+    where, file = "[tagging.llm] key_file", Path(settings.key_file)
+    faults = _guarded_file_faults(where, file)
+    if faults:
+        return faults
+    key = file.read_text(encoding="utf-8").strip()
+    if not key:
+        return [f"{where}: {file} is empty; write the key in it, or remove key_file"]
+    return _no_key_faults(f"{where}: {file}", key)
+
+
+def _no_key_faults(where: str, key: str) -> list[str]:
+    """What would not go through as a header of HTTP; it is never repeated."""
+    if _LLM_KEY.fullmatch(key):
+        return []
+    return [f"{where} holds no key: write it there alone, one line without spaces"]
 
 
 def _guarded_file_faults(key: str, file: Path) -> list[str]:

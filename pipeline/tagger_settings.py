@@ -2,10 +2,11 @@
 
 import ipaddress
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
+
+from pipeline.addresses import host_of
 
 LLM_KEY_VARIABLE = "GROUNDSWELL_LLM_KEY"
 
@@ -15,7 +16,8 @@ _AtOnce = Annotated[int, Meta(ge=1, le=64)]
 _Seconds = Annotated[float, Meta(gt=0, le=3_600)]
 _Requests = Annotated[int, Meta(ge=1)]
 _Url = Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")]
-_Languages = Annotated[list[str], Meta(min_length=1)]
+_Language = Annotated[str, Meta(pattern="^[a-z]{2}$")]
+_Languages = Annotated[list[_Language], Meta(min_length=1)]
 
 
 class TransformersSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +56,7 @@ class LlmSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def host(self) -> str:
         """Where texts are sent."""
-        return urlsplit(self.url).hostname or ""
+        return host_of(self.url) or ""
 
 
 def transformers_faults(settings: TransformersSettings) -> list[str]:

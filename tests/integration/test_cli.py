@@ -184,6 +184,33 @@ def test_faults_of_a_configuration_are_listed_for_scripts_too(
     assert "'logg'" in fault
 
 
+def test_a_missing_secret_hides_no_missing_model(tmp_path: Path) -> None:
+    path = tmp_path / "groundswell.toml"
+    path.write_text(
+        "[tagging]\ntagger = 'transformers'\n"
+        "[tagging.transformers]\nmodel = 'nobody/nothing'\n",
+        encoding="utf-8",
+    )
+    answer = groundswell("check", "--config", path)
+    assert answer.returncode == 1
+    first, second = answer.stdout.splitlines()
+    assert "the secret for pseudonyms is missing" in first
+    assert "run hf download nobody/nothing" in second
+
+
+def test_a_url_that_is_none_is_told_by_check_and_tag(tmp_path: Path) -> None:
+    path = tmp_path / "groundswell.toml"
+    text = (
+        "[tagging]\ntagger = 'llm'\n[tagging.llm]\nmodel = 'm'\nurl = 'http://[::1/v1'"
+    )
+    path.write_text(text, encoding="utf-8")
+    for command in (["check"], ["tag", "-"]):
+        answer = groundswell(*command, "--config", path, text="")
+        assert answer.returncode == 1
+        assert "[tagging.llm] url: it names no host" in answer.stdout + answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     lines = '{"id": "a", "text": "thanks"}\n' * 20_000
     (tmp_path / "many.jsonl").write_text(lines, encoding="utf-8")

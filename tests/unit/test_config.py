@@ -1,5 +1,7 @@
 """groundswell.toml: what is wrong with it is said at once, with the remedy."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -8,10 +10,12 @@ import pytest
 from pipeline import config as configuration
 from pipeline.config import (
     KAFKA_PASSWORD_VARIABLE,
+    LLM_KEY_VARIABLE,
     SECRET_VARIABLE,
     KafkaSettings,
     check,
     kafka_password,
+    llm_key,
     load,
     secret,
 )
@@ -52,6 +56,19 @@ def test_an_empty_file_means_every_default(tmp_path: Path) -> None:
             "[tagging.llm]\nbase = 'llm'",
             "[tagging.llm] base: .*'llm'; choose one of encoder, lexicon, transformers",
         ),
+        (
+            "[tagging.llm]\nurl = 'http://[::1/v1'",
+            "[tagging.llm] url: it names no host, or no port from 1 to 65535; write it",
+        ),
+        ("[tagging.llm]\nurl = 'http://a:abc/v1'", "no port from 1 to 65535; write it"),
+        ("[tagging.llm]\nurl = 'http://a:99999'", "no port from 1 to 65535; write it"),
+        ("[tagging.llm]\nurl = 'http://a:0'", "no port from 1 to 65535; write it"),
+        ("[flink]\nrest = 'http://[::1'", "it names no host, or no port"),
+        (
+            "[tagging.transformers]\nlanguages = ['english']",
+            "languages: its form is wrong; write each as ISO 639-1 has it: 'en', 'es'",
+        ),
+        ("[tagging.transformers]\nlanguages = ['EN']", "write each as ISO 639-1"),
         ("[log]\nprefix = 'A b'", "[log] prefix: its form is wrong; write it in a-z"),
         ("sources = 3", "'sources' must be a list"),
         ("[log]\nurl = 'redis://x'", "write it as sqlite:PATH or kafka://HOST:PORT"),
@@ -76,6 +93,7 @@ def test_an_empty_file_means_every_default(tmp_path: Path) -> None:
             "[[sources]]\ntype='rss'\nname='a'\nurl='http://x'\nevry_s=1",
             "did you mean 'every_s'?",
         ),
+        ("[[sources]]\ntype='rss'\nname='a'\nurl='http://x:y'", "it names no host, or"),
         (
             "[[sources]]\ntype='rss'\nname='all'\nurl='http://x'",
             "the name 'all' is taken; choose another",
@@ -91,6 +109,116 @@ def test_a_fault_is_one_sentence_with_its_remedy(
         load(path)
     faults = check(path, {KAFKA_PASSWORD_VARIABLE: "x"} | SECRET)
     assert len([fault for fault in faults if "x cannot be read" not in fault]) == 1
+
+
+@pytest.mark.parametrize("number", ["inf", "nan", "1e300"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "log.retention_days",
+        "log.retention_gb",
+        "log.kafka.give_up_after_s",
+        "warehouse.publish_every_s",
+        "tagging.poll_s",
+        "tagging.transformers.threshold",
+        "tagging.llm.timeout_s",
+        "flink.checkpoint_s",
+    ],
+)
+def test_what_nobody_can_wait_or_count_is_refused(
+    tmp_path: Path, key: str, number: str
+) -> None:
+    section, _, name = key.rpartition(".")
+    (fault,) = check(written(tmp_path, f"[{section}]\n{name} = {number}"), SECRET)
+    assert fault.startswith(f"[{section}] {name}: Expected `float`")
+
+
+@pytest.mark.parametrize("given", ["every_s = inf", "speed = inf"])
+def test_so_is_it_of_a_source(tmp_path: Path, given: str) -> None:
+    about = "url = 'http://x'" if "every" in given else "files = ['groundswell.toml']"
+    type_ = "rss" if "every" in given else "replay"
+    text = f"[[sources]]\ntype = '{type_}'\nname = 'a'\n{about}\n{given}"
+    (fault,) = check(written(tmp_path, text), SECRET)
+    assert "Expected `float`" in fault
+
+
+LLM = "[tagging]\ntagger = 'llm'\n[tagging.llm]\nmodel = 'm'\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "fault"),
+    [
+        ("", "is no file; name one"),
+        ("folder", "is no file; name one"),
+        ("text", "is no SQLite database; name another"),
+        ("empty", None),
+        ("new/llm.sqlite", None),
+    ],
+)
+def test_a_file_that_cannot_keep_answers_is_found(
+    tmp_path: Path, file: str, fault: str | None
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text").write_text("no database, but a text", encoding="utf-8")
+    (tmp_path / "empty").touch()
+    path = written(tmp_path, f"{LLM}file = '{file}'")
+    wanted = [] if fault is None else [f"[tagging.llm] file: {tmp_path / file} {fault}"]
+    assert check(path, SECRET) == wanted
+
+
+def test_a_log_or_a_warehouse_that_is_a_folder_is_found(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for key in ("[log]\nurl = 'sqlite:folder'", "[warehouse]\npublished = 'folder'"):
+        (fault,) = check(written(tmp_path, key), SECRET)
+        assert fault.endswith("folder is no file; name one")
+
+
+def test_a_file_that_was_used_before_is_no_fault(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "llm.sqlite")) as file:
+        file.execute("CREATE TABLE answers (key)")
+    assert check(written(tmp_path, f"{LLM}file = 'llm.sqlite'"), SECRET) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [
+        ("", "is empty; write the key in it, or remove key_file"),
+        (" \n", "is empty; write the key in it, or remove key_file"),
+        ("one\ntwo\n", "holds no key: write it there alone, one line without spaces"),
+        ("ké", "holds no key: write it there alone, one line without spaces"),
+        ("sk-one.two_3\n", None),
+    ],
+)
+def test_a_file_that_holds_no_key_is_found_before_it_is_used(
+    tmp_path: Path, key: str, fault: str | None
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(key, encoding="utf-8")
+    file.chmod(0o600)
+    path = written(tmp_path, f"{LLM}key_file = 'key'")
+    settings = load(path).tagging.llm
+    if fault is None:
+        assert check(path, SECRET) == []
+        assert llm_key(settings, {}) == key.strip()
+        return
+    assert check(path, SECRET) == [f"[tagging.llm] key_file: {file} {fault}"]
+    with pytest.raises(ConfigError, match=fault):
+        llm_key(settings, {})
+
+
+def test_a_key_of_two_lines_in_the_environment_is_found_and_not_repeated(
+    tmp_path: Path,
+) -> None:
+    (fault,) = check(written(tmp_path, LLM), SECRET | {LLM_KEY_VARIABLE: "one\ntwo"})
+    assert fault.startswith(f"{LLM_KEY_VARIABLE} holds no key: write it there alone")
+    assert llm_key(
+        load(written(tmp_path, LLM)).tagging.llm, {LLM_KEY_VARIABLE: ""}
+    ) is (None)
+
+
+def test_faults_of_models_are_found_beside_all_others(tmp_path: Path) -> None:
+    faults = check(written(tmp_path, ""), {}, lambda settings: [settings.tagger])
+    assert [SECRET_VARIABLE in faults[0], *faults[1:]] == [True, "encoder"]
 
 
 def test_every_fault_is_found_at_once(tmp_path: Path) -> None:
