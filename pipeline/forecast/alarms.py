@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from pipeline.forecast import combination
 from pipeline.forecast.backtest import WINDOW, Track, refit_days
@@ -24,8 +25,10 @@ WEIGHTS = (0.18, 0.67, 0.08, 0.92, -0.33, 0.52, 0.18)
 """Of 1, the combination's log-odds and the columns of `recent`; learnt from the daily
 shares of emotional tweets of 16 countries and regions by `benchmarks/alarms.py`."""
 
+PROOF_WEEKS = 12
+"""Horizons that must have been judged before an alarm is proven."""
+
 _TOLERANCE = 1e-9
-_FEWEST_WEEKS = 12
 _NO_SKILL = 0.02
 """Brier skill that mere noise has: in it, too, the level stands now low, now high."""
 _UNPROVEN_BAR = 0.9
@@ -47,7 +50,7 @@ class Odds:
 
     Args:
         levels: what counts as high, shape (days,).
-        outcomes: whether it came within the horizon, shape (days,); NaN: not known.
+        outcomes: whether it came within the horizon, shape (days,); NaN: not judged.
         by_model: each model's probability, shape (models, days).
         blended: the calibrated probability, shape (days,).
     """
@@ -102,17 +105,30 @@ def levels(values: Array) -> Array:
 
 
 def outcomes(values: Array, levels: Array, horizon: int) -> Array:
-    """Whether any of the next days was high, shape (days,): 1, 0, or NaN if unknown.
+    """Whether any known one of the next days was high, shape (days,): 1, 0 or NaN.
 
-    One high day settles it; without one, every day must be known.
+    NaN: not judged, as too few of them are known (`enough`), or no level is.
     """
     result = np.full(values.size, np.nan)
     for day in range(values.size - horizon):
         ahead = values[day + 1 : day + 1 + horizon]
-        high = bool((ahead > levels[day]).any())
-        if np.isfinite(levels[day]) and (high or np.isfinite(ahead).all()):
-            result[day] = float(high)
+        if np.isfinite(levels[day]) and enough(ahead):
+            result[day] = float((ahead > levels[day]).any())
     return result
+
+
+def enough(ahead: Array) -> NDArray[np.bool_]:
+    """Whether at least half of the days ahead are known, shape (...,).
+
+    Whatever they show: if a high day were enough by itself, only weeks with one would
+    be judged where a day of the week is never known. Half leaves a working week with
+    a holiday.
+
+    Args:
+        ahead: shape (..., horizon).
+    """
+    known = np.isfinite(ahead).sum(axis=-1)
+    return np.asarray(2 * known >= ahead.shape[-1])
 
 
 def path_chances(
@@ -121,7 +137,8 @@ def path_chances(
     """How likely a model's paths make a high day, shape (days,).
 
     Args:
-        errors: the model's errors by target day, shape (days, horizon).
+        errors: the model's errors by target day, shape (days, horizon); paths of
+            them of which `enough` is known are laid, and unknown days are not high.
         paths: its expected values, shape (days, horizon), on the same scale.
         levels: what counts as high, on the same scale, shape (days,) or, for each day
             ahead its own, (days, horizon); NaN: never high.
@@ -130,7 +147,7 @@ def path_chances(
     days, horizon = paths.shape
     levels = levels.reshape(days, -1, 1)
     whole = _whole_paths(errors)
-    origins = np.flatnonzero(np.isfinite(whole).all(axis=1))
+    origins = np.flatnonzero(enough(whole))
     # Days ahead come first: they are far fewer, and what is summed up lies together.
     past = np.ascontiguousarray(whole[origins].T)
     above = levels + _TOLERANCE * (1.0 + np.abs(levels))
@@ -226,10 +243,22 @@ def verdicts(
     for origin in origins:
         if np.isnan(result[origin, 0]):
             past = advantage[: _ended(origin, horizon)]
-            skill = beats(past, horizon, fewest=_FEWEST_WEEKS * horizon)
+            skill = beats(past, horizon, fewest=PROOF_WEEKS * horizon)
             rung = _rings(chances, outcomes, horizon, origin, skill=skill)
             result[origin] = rung, skill
     return result
+
+
+def judged(odds: tuple[Array, Array], horizon: int, origin: int) -> int:
+    """From how many days a proof at an origin can be drawn: what was said has ended.
+
+    Args:
+        odds: chances and outcomes, each (days,).
+        horizon: days ahead.
+        origin: the day of the proof.
+    """
+    known = np.isfinite(odds[0]) & np.isfinite(odds[1])
+    return int(known[: _ended(origin, horizon)].sum())
 
 
 def _rings(
@@ -240,7 +269,7 @@ def _rings(
     if skill:
         bar = best_bar(chances[past][known], outcomes[past][known])
         return bool(chances[origin] >= bar)
-    young = int(known.sum()) < _FEWEST_WEEKS * horizon
+    young = int(known.sum()) < PROOF_WEEKS * horizon
     sure = chances[origin] >= _UNPROVEN_BAR
     return bool(sure and (young or _among_the_highest(chances, origin)))
 

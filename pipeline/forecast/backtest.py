@@ -208,7 +208,7 @@ def choose(track: Track, losses: Array, origin: int) -> Choice:
     of a week, unless the best naive method beats that. One candidate is tried, not the
     best of many: that one would be the luckiest too.
     """
-    recent = losses[:, max(0, origin + 1 - WINDOW) : origin + 1]
+    recent = _recent(losses, origin)
     mean = _mean_known(recent, axis=1)
     naive = np.array(track.naive)
     rival = int(np.argmin(np.where(naive & np.isfinite(mean), mean, np.inf)))
@@ -220,9 +220,15 @@ def choose(track: Track, losses: Array, origin: int) -> Choice:
     return Choice(rival if better else default, skill=False)
 
 
+def known_days(track: Track, losses: Array, origin: int) -> int:
+    """Of how many days the errors are known that decide at an origin."""
+    candidate = track.names.index(combination.NAME)
+    return int(np.isfinite(_recent(losses, origin)[candidate]).sum())
+
+
 def skilled(track: Track, losses: Array, origin: int) -> list[bool]:
     """Of each model, whether it beats the best naive method at an origin."""
-    recent = losses[:, max(0, origin + 1 - WINDOW) : origin + 1]
+    recent = _recent(losses, origin)
     mean = _mean_known(recent, axis=1)
     naive = np.array(track.naive)
     rival = recent[int(np.argmin(np.where(naive, mean, np.inf)))]
@@ -230,6 +236,10 @@ def skilled(track: Track, losses: Array, origin: int) -> list[bool]:
         not is_naive and beats(rival - loss, track.horizon)
         for is_naive, loss in zip(track.naive, recent, strict=True)
     ]
+
+
+def _recent(losses: Array, origin: int) -> Array:
+    return losses[:, max(0, origin + 1 - WINDOW) : origin + 1]
 
 
 def mase(track: Track, path: Array, origins: Sequence[int]) -> float | None:

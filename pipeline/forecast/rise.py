@@ -16,7 +16,7 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from pipeline.forecast import combination
-from pipeline.forecast.alarms import Odds, calibrated, path_chances
+from pipeline.forecast.alarms import Odds, calibrated, enough, path_chances
 from pipeline.forecast.backtest import Track
 from pipeline.forecast.periods import SHORTEST, Span
 from pipeline.forecast.series import MIN_KNOWN, Array, continued, ratio
@@ -67,7 +67,9 @@ def to_exceed(values: Array, bounds: Array, reach: int) -> Array:
 
 
 def outcomes(values: Array, exceed: Array) -> Array:
-    """Whether any of the next days climbed steeply, shape (days,): 1, 0, NaN: unknown.
+    """Whether any known one of the next days climbed steeply, (days,): 1, 0 or NaN.
+
+    NaN: not judged, as of too few of them the climb is known.
 
     Args:
         values: shape (days,).
@@ -77,10 +79,9 @@ def outcomes(values: Array, exceed: Array) -> Array:
     result = np.full(values.size, np.nan)
     for day in range(values.size - reach):
         ahead = values[day + 1 : day + 1 + reach]
-        asked = np.isfinite(exceed[day])
-        steep = bool((ahead > _above(exceed[day])).any())
-        if steep or (asked.any() and np.isfinite(ahead[asked]).all()):
-            result[day] = float(steep)
+        beyond = ahead - _above(exceed[day])
+        if enough(beyond):
+            result[day] = float((beyond > 0).any())
     return result
 
 

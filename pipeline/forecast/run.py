@@ -9,13 +9,14 @@ import msgspec
 import numpy as np
 
 from pipeline.forecast import combination
-from pipeline.forecast.alarms import Odds, base_rates, odds, verdicts
+from pipeline.forecast.alarms import Odds, base_rates, judged, odds, verdicts
 from pipeline.forecast.backtest import (
     SHARE,
     Choice,
     Track,
     choose,
     coverage,
+    known_days,
     losses,
     mase,
     mean_change,
@@ -110,6 +111,23 @@ class Forecasts:
     alarms: list[Alarm]
     backtests: list[Backtest]
     periods: list[Period]
+
+
+class Judgement(NamedTuple):
+    """What is published of a series, and what it can be trusted by.
+
+    Args:
+        found: what is published.
+        models: what every model said beside what came; the published forecast first.
+        judged_days: days of known errors, up to the last origin whose days have all
+            come, from which skill is told.
+        judged_alarms: origins whose outcome was known by then, of the alarm's proof.
+    """
+
+    found: Forecasts
+    models: list[Judged]
+    judged_days: int
+    judged_alarms: int
 
 
 class _Said(NamedTuple):
@@ -212,10 +230,8 @@ def judge_series(
     backtest_days: int,
     progress: Callable[[float], object] = float,
     also: Sequence[str] = (),
-) -> tuple[Forecasts, list[Judged]]:
+) -> Judgement:
     """What `forecast_series` says, and what every model said beside what came.
-
-    The published forecast is judged first.
 
     Args:
         series: as for `forecast_series`.
@@ -230,8 +246,13 @@ def judge_series(
     told = _tell(series, horizon, backtest_days, progress, {}, also=also)
     naive = [False, *told.track.naive]
     said = [_published(told), *_by_model(told)]
-    judged = [_judged(told, *each) for each in zip(said, naive, strict=True)]
-    return _found(told), judged
+    last = told.origins[-1] - horizon
+    return Judgement(
+        found=_found(told),
+        models=[_judged(told, *each) for each in zip(said, naive, strict=True)],
+        judged_days=known_days(told.track, told.losses, last),
+        judged_alarms=judged((told.odds.blended, told.odds.outcomes), horizon, last),
+    )
 
 
 def _found(told: _Told) -> Forecasts:

@@ -28,13 +28,18 @@ def beats(advantage: Array, overlap: int, fewest: int = FEWEST) -> bool:
     heteroskedasticity-autocorrelation robust tests", Econometric Theory 21 (2005).
     """
     known = advantage[np.isfinite(advantage)]
-    if known.size < max(fewest, 2 * overlap) or known.mean() <= 0:
+    if known.size < needed(overlap, fewest) or known.mean() <= 0:
         return False
     lags = min(4 * overlap, known.size // 2)
     share = lags / known.size
     critical = float(np.polyval(_CRITICAL[::-1], share))
     error = np.sqrt(_long_run_variance(known, lags) / known.size)
     return bool(known.mean() > critical * error)
+
+
+def needed(overlap: int, fewest: int = FEWEST) -> int:
+    """Known days below which nothing is called better."""
+    return max(fewest, 2 * overlap)
 
 
 def _long_run_variance(values: Array, lags: int) -> float:

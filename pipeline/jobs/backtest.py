@@ -11,11 +11,13 @@ import structlog
 from tqdm import tqdm
 
 from pipeline.errors import InputError
+from pipeline.forecast.alarms import PROOF_WEEKS
 from pipeline.forecast.backtest import SHARE
 from pipeline.forecast.bootstrap import Figure, Figures, figures
 from pipeline.forecast.chart import chart
-from pipeline.forecast.run import Alarm, Backtest, Forecast, Forecasts, judge_series
+from pipeline.forecast.run import Alarm, Backtest, Forecast, Judgement, judge_series
 from pipeline.forecast.series import Series, counted
+from pipeline.forecast.skill import needed
 
 log = structlog.get_logger()
 
@@ -26,7 +28,8 @@ class BacktestSummary(msgspec.Struct, frozen=True, kw_only=True):
     `records` holds what would have been published first, then every model, and
     `figures` more of each, with 90 % intervals; `known_days` are those forecast whose
     value is known; `model` is the one published at the
-    last origin, and `skill` whether it beats the naive ones.
+    last origin, and `skill` whether it beats the naive ones. `judged_days` and
+    `judged_alarms` are the days and origins that the two verdicts are drawn from.
     """
 
     series: str
@@ -38,6 +41,8 @@ class BacktestSummary(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     skill: bool
     alarm_skill: bool
+    judged_days: int
+    judged_alarms: int
     records: list[Backtest]
     figures: list[Figures]
 
@@ -83,18 +88,18 @@ def backtest(  # noqa: PLR0913 - what the command can be asked for
     with _bar(series.title, show_progress) as progress:
         # The last `horizon` days are asked for too, and left out: not all of what
         # was said there has come true yet.
-        found, judged = judge_series(
+        judgement = judge_series(
             series,
             horizon=horizon,
             backtest_days=days + horizon - 1,
             progress=progress,
             also=also,
         )
+    found = judgement.found
     last = series.day(series.values.size - 1 - horizon)
     forecasts = [row for row in found.forecasts if row.origin <= last]
     alarms = [row for row in found.alarms if row.kind == "level" and row.origin <= last]
-    told = [figures(each, SHARE) for each in judged]
-    summary = _summary(series, horizon, found, forecasts, told)
+    summary = _summary(series, horizon, judgement, forecasts)
     if output is not None:
         _write(output, _lines(forecasts, alarms))
     if plot is not None:
@@ -167,6 +172,12 @@ def _verdict(summary: BacktestSummary) -> str:
             f"Skill: {summary.model} beats the best naive method "
             "(over up to three years)."
         )
+    least = needed(summary.horizon)
+    if summary.judged_days < least:
+        return (
+            f"Not judged: {counted(summary.judged_days, 'day')} of known errors, and "
+            f"skill asks for {least}; {summary.model} is shown."
+        )
     return (
         "No skill: no model beats the naive methods (over up to three years); "
         f"{summary.model} is shown."
@@ -174,6 +185,12 @@ def _verdict(summary: BacktestSummary) -> str:
 
 
 def _alarm_verdict(summary: BacktestSummary) -> str:
+    least = needed(summary.horizon, PROOF_WEEKS * summary.horizon)
+    if summary.judged_alarms < least:
+        return (
+            f"The alarm is not judged: {counted(summary.judged_alarms, 'origin')} of "
+            f"known outcome, and a proof asks for {least}."
+        )
     alarm = "beats" if summary.alarm_skill else "does not beat"
     return (
         f"The alarm's probability {alarm} the base rate "
@@ -220,10 +237,10 @@ def _best_naive(summary: BacktestSummary) -> str:
 def _summary(
     series: Series,
     horizon: int,
-    found: Forecasts,
+    judgement: Judgement,
     forecasts: Sequence[Forecast],
-    told: list[Figures],
 ) -> BacktestSummary:
+    found = judgement.found
     last, days = forecasts[-1], len(forecasts) // horizon + horizon - 1
     alarm = next(
         (
@@ -243,8 +260,10 @@ def _summary(
         model=last.model,
         skill=last.skill,
         alarm_skill=alarm is not None and alarm.skill,
+        judged_days=judgement.judged_days,
+        judged_alarms=judgement.judged_alarms,
         records=found.backtests,
-        figures=told,
+        figures=[figures(each, SHARE) for each in judgement.models],
     )
 
 

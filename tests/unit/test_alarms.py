@@ -56,10 +56,31 @@ def test_one_high_day_makes_it_come_true() -> None:
     np.testing.assert_equal(came, [0, 1, 1, 0, 0, np.nan, np.nan])
 
 
-def test_unknown_days_leave_it_open_unless_another_settles_it() -> None:
-    values = np.array([0.0, np.nan, 5, 0, np.nan, 0])
-    came = outcomes(values, np.ones(6), 2)
-    np.testing.assert_equal(came[:4], [1, 1, np.nan, np.nan])
+def test_half_of_the_days_are_enough_to_judge_by_whatever_they_show() -> None:
+    values = np.array([0.0, np.nan, 5, 0, np.nan, np.nan, 5, 0])
+    came = outcomes(values, np.ones(8), 2)
+    np.testing.assert_equal(came[:6], [1, 1, 0, np.nan, 1, 1])
+    assert np.isnan(outcomes(np.array([0.0, 5, np.nan, np.nan, 0]), np.ones(5), 3)[0])
+
+
+def without_sundays(days: int) -> Array:
+    values = random(days)
+    values[6::7] = np.nan
+    return values
+
+
+def test_weeks_without_a_high_day_are_judged_where_a_weekday_is_never_known() -> None:
+    values = without_sundays(4000)
+    came = outcomes(values, np.full(4000, 0.9), HORIZON)
+    assert np.isfinite(came[:-HORIZON]).all()
+    assert np.nanmean(came) == pytest.approx(1 - 0.9**6, abs=0.04)
+
+
+def test_a_chance_is_known_where_a_weekday_never_is() -> None:
+    errors = without_sundays(900)[:, np.newaxis] + np.zeros(HORIZON)
+    chance = path_chances(errors, np.zeros((900, HORIZON)), np.full(900, 0.9))
+    came = outcomes(errors[:, 0], np.full(900, 0.9), HORIZON)
+    assert chance[-1] == pytest.approx(np.nanmean(came[-730:]), abs=0.01)
 
 
 def test_whole_paths_of_past_errors_give_the_chance() -> None:

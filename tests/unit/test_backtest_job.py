@@ -268,10 +268,30 @@ def test_the_summary_says_skill_and_leaves_open_what_nothing_is_known_of(
 def test_the_alarms_proof_is_told_to_be_of_the_whole_past(
     summarise: Callable[[list[float]], BacktestSummary],
 ) -> None:
-    summary = summarise(noise(90))
+    summary = summarise(noise(120))
     told = "the base rate (over the whole past, not these origins alone)."
     assert told in render(summary)
     assert told in job._caption(summary)[-1]
+
+
+def test_too_short_a_past_is_not_judged_instead_of_found_wanting(
+    summarise: Callable[[list[float]], BacktestSummary],
+) -> None:
+    text = render(summarise(noise(30)))
+    assert "Not judged: 9 days of known errors, and skill asks for 28; " in text
+    assert "The alarm is not judged: 3 origins of known outcome, and a proof" in text
+    assert "does not beat" not in text
+
+
+def test_a_week_without_sundays_is_judged(
+    summarise: Callable[[list[float]], BacktestSummary],
+) -> None:
+    days = noise(140)
+    days[6::7] = [float("nan")] * 20
+    summary = summarise(days)
+    first, last = 14 + 2 - 1, 140 - 1 - 7
+    assert summary.judged_alarms == last - 7 + 1 - first
+    assert summary.records[0].brier_skill is not None
 
 
 def test_columns_never_run_together(

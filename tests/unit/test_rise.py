@@ -58,13 +58,18 @@ def test_one_steep_climb_makes_it_come_true() -> None:
     np.testing.assert_equal(came, [0, 1, 1, np.nan, np.nan])
 
 
-def test_unknown_days_leave_it_open() -> None:
+def test_half_of_the_climbs_are_enough_to_judge_by() -> None:
     exceed = np.full((4, 2), 1.0)
     exceed[1, 0] = np.nan
     came = outcomes(np.array([0.0, np.nan, np.nan, 0]), exceed)
     np.testing.assert_equal(came, [np.nan, 0, np.nan, np.nan])
     exceed[1, 1] = np.nan
     assert np.isnan(outcomes(np.zeros(4), exceed)[1])
+
+
+def test_a_steep_climb_does_not_settle_a_week_of_unknown_days() -> None:
+    values = np.array([0.0, 5, np.nan, np.nan, 0])
+    assert np.isnan(outcomes(values, np.full((5, 3), 1.0))[0])
 
 
 def odds_of(values: Array) -> tuple[Array, Array]:
