@@ -10,6 +10,9 @@ from pipeline.tagging.lexicon import Span
 from pipeline.tagging.llm_prompt import NO_CATEGORY, Question
 from pipeline.tagging.llm_verbatim import find_quote
 
+READING = 2
+"""Counted up when answers are read otherwise; the kept ones are asked for anew."""
+
 _THOUGHT = "</think>"
 
 
@@ -54,17 +57,19 @@ def read_answer(content: str, question: Question) -> Judgement:
     categories = {label.label for label in load_labels() if label.task == "cause"}
     if answer.category not in categories | {NO_CATEGORY}:
         raise BadAnswerError
-    feeling = find_quote(answer.feeling, question.text)
-    if answer.feeling.strip() and feeling is None:
+    found = find_quote(answer.feeling, [question.text])
+    if answer.feeling.strip() and found is None:
         raise NotVerbatimError
+    feeling = None if found is None else found[1]
     if answer.category == NO_CATEGORY or not answer.cause.strip():
         return Judgement(None, answer.certainty, None, None, feeling)
-    for number in (None, *reversed(range(len(question.context)))):
-        text = question.text if number is None else question.context[number]
-        place = find_quote(answer.cause, text)
-        if place is not None:
-            return Judgement(answer.category, answer.certainty, place, number, feeling)
-    raise NotVerbatimError
+    latest_first = (question.text, *reversed(question.context))
+    cause = find_quote(answer.cause, latest_first)
+    if cause is None:
+        raise NotVerbatimError
+    number, place = cause
+    earlier = len(question.context) - number if number else None
+    return Judgement(answer.category, answer.certainty, place, earlier, feeling)
 
 
 def _parsed(content: str) -> _Answer:

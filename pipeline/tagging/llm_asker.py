@@ -14,6 +14,7 @@ import msgspec
 
 from pipeline.tagging.chat_client import ChatClient, ChatError, RefusedError, Said
 from pipeline.tagging.llm_answer import (
+    READING,
     BadAnswerError,
     Judgement,
     NotVerbatimError,
@@ -105,7 +106,7 @@ class Asker:
         return [known[key] for key in keys]
 
     def _key(self, question: Question) -> bytes:
-        asked = [self._client.identity, turns(question), schema()]
+        asked = [self._client.identity, turns(question), schema(), READING]
         return hashlib.sha256(msgspec.json.encode(asked)).digest()
 
     async def _ask_all(

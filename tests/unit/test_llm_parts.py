@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from pipeline.tagging.llm_answer import Judgement
 from pipeline.tagging.llm_health import FIRST_REST_S, LONGEST_REST_S, Health
 from pipeline.tagging.llm_store import LlmStore
-from pipeline.tagging.llm_verbatim import find_quote
+from pipeline.tagging.llm_verbatim import LEAST_WITHIN_A_WORD, find_quote
 
 BUG = Judgement("bug", "sure", (3, 9), None, (0, 2))
 
@@ -38,18 +38,50 @@ def test_a_quotation_is_found_whatever_its_case_and_spaces(
     quote: str, found: str | None
 ) -> None:
     text = "it\u2019s the  build, so broken:\n\tß in İzmir"
-    place = find_quote(quote, text)
-    assert (None if place is None else text[slice(*place)]) == found
+    place = find_quote(quote, [text])
+    assert (None if place is None else text[slice(*place[1])]) == found
+
+
+@pytest.mark.parametrize(
+    ("quote", "start"),
+    [
+        ("CI", 13),
+        ("ci", 13),
+        ("The", 0),
+        ("the", 39),
+        ("pecif", 5),
+        ("me so", 27),
+        ("o an", 31),
+        ("ci_", None),
+        ("so", 30),
+        ("jo", None),
+        ("a", None),
+        ("I", None),
+    ],
+)
+def test_a_quotation_is_whole_words_where_it_can_be(
+    quote: str, start: int | None
+) -> None:
+    text = "The specific CI job makes  me so angry the job"
+    found = find_quote(quote, [text])
+    assert (None if found is None else found[1][0]) == start
+
+
+def test_whole_words_earlier_go_before_a_part_of_one_now() -> None:
+    texts = ["the latest thing", "this TEST fails", "that test fails"]
+    assert find_quote("test", texts) == (1, (5, 9))
+    assert find_quote("tes", texts) == (0, (6, 9))
+    assert find_quote(":(", ["oh no:("]) == (0, (5, 7))
 
 
 @given(st.text(), st.integers(0, 30), st.integers(1, 30))
 def test_every_part_of_a_text_is_found_in_it(text: str, start: int, size: int) -> None:
     part = text[start : start + size]
-    place = find_quote(part, text)
-    if part.strip():
-        assert place is not None
+    found = find_quote(part, [text])
+    if len(" ".join(part.split())) >= LEAST_WITHIN_A_WORD:
+        assert found is not None
+        _, place = found
         assert 0 <= place[0] < place[1] <= len(text)
-        assert place[0] <= start + size
 
 
 class Clock:

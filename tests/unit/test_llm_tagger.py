@@ -177,6 +177,18 @@ def test_a_cause_in_an_earlier_message_is_pointed_at_there(
     assert earlier[slice(*cause.evidence)] == "new release dropped"
 
 
+@pytest.mark.parametrize(("cause", "start"), [("CI", 13), ("a", None)])
+def test_evidence_is_a_word_and_no_part_of_another(
+    tmp_path: Path, cause: str, start: int | None
+) -> None:
+    text = "The specific CI job makes me so angry"
+    with saying(judging(cause, "build-or-ci")) as end, capture_logs() as logs:
+        found = marks(tagger(end, tmp_path), text)
+    places = {mark.evidence for mark in found if mark.task == "cause-span"}
+    assert places == (set() if start is None else {(start, start + len(cause))})
+    assert [entry["not-verbatim"] for entry in logs] == [1] * (start is None)
+
+
 @pytest.mark.parametrize("reply", [judging(), judging("", "bug"), judging("thing")])
 def test_where_no_cause_is_named_none_is_marked(tmp_path: Path, reply: str) -> None:
     text = "I hate this, tests keep failing"
