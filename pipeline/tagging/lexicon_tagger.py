@@ -14,6 +14,7 @@ from pipeline.tagging.causes import Mention, weigh
 from pipeline.tagging.labels import load_labels
 from pipeline.tagging.lexicon import Lexicon, Reading, Span
 from pipeline.tagging.tagger import TextToTag
+from pipeline.tagging.things import Things
 from pipeline.tagging.wordlists import load_entries, load_phrases
 
 NAME = "lexicon-1"
@@ -25,7 +26,7 @@ Key = tuple[str, str]
 SCALED = ("basic-emotion", "fine-emotion", "marker")
 """Tasks whose labels are independent logistic sums."""
 
-_CAUSE, _TROUBLE = "cause", "trouble"
+_CAUSE, _TROUBLE, _MARKER = "cause", "trouble", "marker"
 NEUTRAL = "neutral"
 _FINE = "fine-emotion"
 _NEGATIVE = frozenset(
@@ -65,6 +66,7 @@ class LexiconTagger:
 
     def __init__(self, calibration: Calibration, *, suicidality: bool) -> None:
         self._lexicon, self._features = shipped_lexicon()
+        self._things = Things.load()
         self._calibration = calibration
         self._only_counted = {label.key for label in load_labels() if label.default_off}
         self._unwanted = set() if suicidality else self._only_counted
@@ -102,9 +104,10 @@ class LexiconTagger:
     def _spoken(self, reading: Reading) -> dict[Key, _Spoken]:
         """How loudly the words speak for each emotion and marker."""
         spoken: dict[Key, _Spoken] = {}
-        for number, places in reading.places.items():
+        for number, found in reading.places.items():
             task, label, weight = self._features[number]
-            if task not in SCALED:
+            places = self._of_people(reading.text, found) if task == _MARKER else found
+            if task not in SCALED or not places:
                 continue
             before = spoken.get((task, label))
             if before is None:
@@ -115,6 +118,10 @@ class LexiconTagger:
                     loudest, evidence = weight, places[0]
                 spoken[task, label] = _Spoken(total + weight, loudest, evidence)
         return spoken
+
+    def _of_people(self, text: str, places: list[Span]) -> list[Span]:
+        """Those of `places` that are not plainly said of a machine."""
+        return [place for place in places if not self._things.say(text, place)]
 
     def _mark(self, key: Key, spoken: _Spoken) -> Mark:
         task, label = key

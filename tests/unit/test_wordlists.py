@@ -50,7 +50,9 @@ def test_no_entry_is_hidden_by_others_of_its_label(task: str) -> None:
         seen[entry.label] |= own
 
 
-@pytest.mark.parametrize("name", ["technical", "negation", "trouble"])
+@pytest.mark.parametrize(
+    "name", ["technical", "negation", "trouble", "things", "people"]
+)
 def test_the_lists_without_labels_hold_patterns(name: str) -> None:
     phrases = load_phrases(name)
     assert len(phrases) == len(set(phrases))
