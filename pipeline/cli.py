@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sql(commands)
     _add_replay(commands)
     _add_dead_letters(commands)
+    _add_forget(commands)
     _add_dashboards(commands)
     return parser
 
@@ -365,6 +366,45 @@ def _dead_letters(given: argparse.Namespace) -> int:
     return 0
 
 
+def _add_forget(commands: Any) -> None:
+    parser = _command(
+        commands, "forget", _forget, "erase what an author wrote, or single messages"
+    )
+    _with_config(parser)
+    parser.add_argument("--source", metavar="NAME", required=True)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--author",
+        metavar="NAME|-",
+        help="as the platform names them; - reads the name from standard input",
+    )
+    which.add_argument(
+        "--message", nargs="+", metavar="ID", default=[], help="ids of messages"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="count them, and change nothing"
+    )
+    _with_json(parser)
+
+
+def _forget(given: argparse.Namespace) -> int:
+    from pipeline.jobs.forget import forget, render
+
+    author = given.author
+    if author == "-":
+        author = sys.stdin.readline().rstrip("\r\n")
+    forgotten = forget(
+        configuration.load(given.config),
+        os.environ,
+        given.source,
+        author=author,
+        messages=given.message,
+        dry_run=given.dry_run,
+    )
+    print(msgspec.json.encode(forgotten).decode() if given.json else render(forgotten))
+    return 0
+
+
 # ── files ───────────────────────────────────────────────────────────────────────
 
 
@@ -403,15 +443,15 @@ def _config_or_defaults(given: argparse.Namespace) -> configuration.Config:
 
 
 def _tag(given: argparse.Namespace) -> int:
+    from pipeline.jobs.redacted import load_for_files
     from pipeline.jobs.tag import tag_file
-    from pipeline.tagging.load import load_tagger
 
     config = _config_or_defaults(given)
     asked = {"tagger": given.tagger, "tier": given.tier}
     settings = msgspec.structs.replace(
         config.tagging, **{name: value for name, value in asked.items() if value}
     )
-    tagger = load_tagger(settings, suicidality=config.privacy.suicidality)
+    tagger = load_for_files(settings, suicidality=config.privacy.suicidality)
     path = None if given.file == "-" else Path(given.file)
     bad = tag_file(path, sys.stdout.buffer, tagger, every_mark=given.every_mark)
     if bad:

@@ -25,8 +25,8 @@ from pipeline.evaluation.result import (
     figures,
 )
 from pipeline.evaluation.spans import nearness
+from pipeline.jobs.redacted import load_for_files
 from pipeline.jobs.tag import Answer, MarkOut, finishing, tag_lines
-from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
 
 WARM_UP = b'{"id": 0, "text": "What comes first should not be timed."}'
@@ -62,7 +62,7 @@ def load_asked(
             )
     wanted = msgspec.structs.replace(settings, **chosen)
     tier = f":{wanted.tier}" if wanted.tagger == "encoder" else ""
-    return Asked(wanted.tagger + tier, load_tagger(wanted, suicidality=suicidality))
+    return Asked(wanted.tagger + tier, load_for_files(wanted, suicidality=suicidality))
 
 
 def evaluate(
