@@ -18,7 +18,10 @@ from pipeline.evaluation.result import (
     known,
 )
 
-Better = Literal["a", "b", "neither shown"]
+LEAST_MESSAGES = 20
+"""To name the better of two: resamples of fewer are too much alike."""
+
+Better = Literal["a", "b", "neither shown", "too few messages"]
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +111,9 @@ def _differences(a: Group, b: Group) -> Iterator[Difference]:
             difference=known(value_b - value_a),
             low=known(low),
             high=known(high),
-            better=_better(low, high, lower=name.figure in LOWER_IS_BETTER),
+            better=_better(low, high, lower=name.figure in LOWER_IS_BETTER)
+            if len(rows[0]) >= LEAST_MESSAGES
+            else "too few messages",
         )
 
 

@@ -1,12 +1,14 @@
 """Gold labels: what people said of texts, one file of JSON lines a set.
 
 A line is {"id", "text", "platform"?, "language"?, "context"?} with "labels" or with
-"cause", the words that name a cause. The task of labels is what the line says as
-"task"; else the beginning of the file's name, up to the first dot; else the first task
-of labels.toml that knows every label of the file. A cause's is `cause-span`.
+"cause", the words that name a cause; where it is "", none is named, and the message is
+scored for no cause. The task of labels is what the line says as "task"; else the
+beginning of the file's name, up to the first dot; else the first task of labels.toml
+that knows every label of the file. A cause's is `cause-span`.
 """
 
 import hashlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -68,7 +70,7 @@ def read_folder(folder: Path) -> list[GoldFile]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: give one with *.jsonl of gold labels")
-    paths = sorted(folder.glob("*.jsonl"))
+    paths = sorted(path for path in folder.glob("*.jsonl") if not path.is_dir())
     if not paths:
         raise InputError(f"{folder} holds no *.jsonl: put gold labels there")
     known = _known_labels()
@@ -91,7 +93,9 @@ def _read(path: Path, known: dict[Task, Names]) -> GoldFile:
         ) from error
     lines = {
         number: (raw, _line(raw, f"{path} line {number}"))
-        for number, raw in enumerate(content.splitlines(), start=1)
+        for number, raw in enumerate(
+            content.removeprefix(BOM_UTF8).splitlines(), start=1
+        )
         if raw.strip()
     }
     read = {number: line for number, (_, line) in lines.items()}
@@ -161,7 +165,7 @@ def _judged(
     if line.labels is not None:
         task = line.task or usual or ""
         yield GoldLine(*about, task, frozenset(line.labels), None)
-    if line.cause is not None:
+    if any(map(str.isalnum, line.cause or "")):
         yield GoldLine(*about, CAUSE_SPAN, None, line.cause)
 
 

@@ -25,6 +25,7 @@ _WORDS = {
     "a": "A is better",
     "b": "B is better",
     "neither shown": "no difference shown",
+    "too few messages": "too few messages to tell",
 }
 _WIDE = 19
 

@@ -48,7 +48,7 @@ def nearness(wanted: str, got: str) -> Nearness:
         _bleu(list(" ".join(want)), list(" ".join(have))),
         _bleu(want, have),
         2 * common / (len(want) + len(have)) if want or have else 0.0,
-        float(want == have),
+        float(want == have != []),
     )
 
 

@@ -8,6 +8,7 @@ docs/tag.md has what may stand in a line, and in an answer.
 import os
 import re
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count, islice
@@ -179,8 +180,11 @@ def _answered(
     """The answers to each batch of lines; empty lines have none."""
     numbers = count(1)
     for lines in batches:
-        numbered = list(zip(lines, numbers, strict=False))
-        batch = [_read(number, line) for line, number in numbered if line.strip()]
+        numbered = [
+            (number, line.removeprefix(BOM_UTF8) if number == 1 else line)
+            for line, number in zip(lines, numbers, strict=False)
+        ]
+        batch = [_read(number, line) for number, line in numbered if line.strip()]
         good = [given for given in batch if isinstance(given, Given)]
         marks = iter(tagger.tag([_to_tag(given) for given in good]))
         yield [

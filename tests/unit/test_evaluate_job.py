@@ -212,7 +212,28 @@ def test_the_better_of_two_is_named(gold: Path) -> None:
     assert "basic-emotion, all, 60 messages" in shown
 
 
+@pytest.mark.parametrize("messages", [1, 19, 20])
+def test_of_too_few_messages_no_better_one_is_named(gold: Path, messages: int) -> None:
+    lines = [
+        message(n, "angry", "anger", platform="a" if n < messages else "b")
+        for n in range(60)
+    ]
+    write(gold / "one.jsonl", *lines)
+
+    class Silent(FakeTagger):
+        def _marks(self, _text: str) -> list[Mark]:
+            return []
+
+    comparison = compare(judged(gold, Silent()), judged(gold))
+    better = {d.better for d in comparison.differences if d.group == "platform a"}
+    said = "too few messages to tell" in render_comparison(comparison)
+    assert ("b" in better) == (messages == 20)
+    assert (better == {"too few messages"}) == said == (messages < 20)
+
+
 def test_of_two_alike_no_difference_is_shown(gold: Path) -> None:
+    lines = [message(n, "angry" if n % 2 else "fine", "anger") for n in range(30)]
+    write(gold / "one.jsonl", *lines)
     result = judged(gold)
     comparison = compare(result, result)
     assert {row.better for row in comparison.differences} == {"neither shown"}

@@ -130,6 +130,7 @@ def test_a_cause_that_is_found_to_the_word_is_exact() -> None:
 
 def test_a_cause_that_is_not_found_is_no_match_at_all() -> None:
     assert nearness("the flaky tests", "") == Nearness(0, 0, 0, 0)
+    assert nearness("", "") == nearness("?", "!") == Nearness(0, 0, 0, 0)
 
 
 # As ../shared/score/score.py has them.

@@ -101,5 +101,31 @@ def test_a_folder_must_hold_gold(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no folder"):
         read_folder(tmp_path / "gone")
     (tmp_path / "a.jsonl").mkdir()
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"holds no \*.jsonl"):
         read_folder(tmp_path)
+    (tmp_path / "b.jsonl").symlink_to("gone")
+    with pytest.raises(InputError, match=r"b\.jsonl cannot be read"):
+        read_folder(tmp_path)
+
+
+def test_a_folder_that_is_named_like_a_file_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "dir.jsonl").mkdir()
+    assert only(tmp_path, "a.jsonl", SAD).name == "a"
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = folder(tmp_path, "a.jsonl", SAD) / "a.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    (file,) = read_folder(tmp_path)
+    assert file.lines[0].raw == json.dumps(SAD).encode()
+
+
+@pytest.mark.parametrize("cause", ["", " ", "..."])
+def test_a_message_in_which_no_cause_is_named_is_not_scored_for_it(
+    tmp_path: Path, cause: str
+) -> None:
+    other = {"id": 2, "text": "oh no", "cause": cause}
+    file = only(tmp_path, "a.jsonl", SAD | {"cause": cause}, other)
+    assert [(line.number, line.task) for line in file.lines] == [(1, "basic-emotion")]
+    with pytest.raises(InputError, match="no gold labels"):
+        only(tmp_path, "a.jsonl", other)

@@ -41,6 +41,14 @@ def test_a_line_is_answered_with_its_flagged_marks() -> None:
     }
 
 
+def test_a_byte_order_mark_at_the_beginning_is_passed_over() -> None:
+    mark, line = b"\xef\xbb\xbf", b'{"id": 1, "text": "x"}'
+    first, second = answers(mark + line, mark + line)
+    assert (first["id"], "error" in first) == (1, False)
+    assert (second["line"], "error" in second) == (2, True)
+    assert [answer["id"] for answer in answers(mark, line)] == [1]
+
+
 class ThreadTagger(FakeTagger):
     """Points into the thread."""
 
