@@ -55,6 +55,11 @@ class MicroBatch:
         self._runner = FnApiRunner()
         self._pipeline = self._build()
 
+    @property
+    def tagger(self) -> Tagger:
+        """What tags in every run."""
+        return self._tagger.get()
+
     def run(self, claim: Claim) -> Counter[str]:
         """Process the slice that `claim` names; the counts of what was done.
 

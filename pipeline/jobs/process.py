@@ -20,6 +20,7 @@ from pipeline.jobs.micro_batch import MicroBatch
 from pipeline.jobs.pace import Pace
 from pipeline.jobs.retention import Retention
 from pipeline.jobs.stop import Stop
+from pipeline.jobs.tag import finishing
 from pipeline.log.message_log import Entry
 from pipeline.log.open import open_log
 from pipeline.tagging.load import load_tagger_to_stay
@@ -70,7 +71,8 @@ def process(
         )
         try:
             retention = Retention(batch.log, clock)
-            _Job(config.tagging, batch, stop, retention).run(once=once)
+            with finishing(batch.tagger):
+                _Job(config.tagging, batch, stop, retention).run(once=once)
         finally:
             batch.close()
 

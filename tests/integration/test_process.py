@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from apache_beam.utils import shared
+from structlog import get_logger
 from structlog.testing import capture_logs
 
 from pipeline.config import Config, LogSettings, TaggingSettings
@@ -143,6 +144,27 @@ def test_every_message_is_tagged_once_and_in_order(
     assert all(len(r.marks) == (n % 7 == 0) for n, r in enumerate(records))
     assert position(log) == 3000
     assert dead_letters(log) == []
+
+
+class Talking(FakeTagger):
+    """Says at the end how many texts it tagged."""
+
+    def finish(self) -> None:
+        get_logger().info("last-word", tagged=sum(map(len, self.calls)))
+
+
+@pytest.mark.parametrize("messages", [0, 3])
+def test_the_tagger_that_tagged_has_its_last_word(
+    config: Config,
+    log: MessageLog,
+    monkeypatch: pytest.MonkeyPatch,
+    messages: int,
+) -> None:
+    monkeypatch.setattr(job, "load_tagger_to_stay", lambda *_, **__: Talking())
+    append(log, *(raw(n) for n in range(messages)))
+    with capture_logs() as logs:
+        run_once(config)
+    assert logs[-1] == {"event": "last-word", "log_level": "info", "tagged": messages}
 
 
 def test_tagged_messages_keep_the_key_of_their_thread(
