@@ -21,7 +21,7 @@ from pipeline.tagging.cascade_cache import Answers
 from pipeline.tagging.cause_spans import rests_on_context
 from pipeline.tagging.cause_types import Earlier
 from pipeline.tagging.encoder import SHIPPED, Floats, Reading
-from pipeline.tagging.heads import Heads
+from pipeline.tagging.heads import FELT, Heads
 from pipeline.tagging.lexicon import MAX_CHARACTERS, Span
 from pipeline.tagging.lexicon_tagger import LANGUAGE, NEUTRAL, Key, LexiconTagger
 from pipeline.tagging.masking import mask, without_blocks
@@ -48,6 +48,9 @@ i've i'd you're it's that's we're they're
 """
 _NO_SIGN = frozenset(_SAY_NOTHING.split())
 _LEAST_LETTERS = 3
+_TOLD_BY = 10
+"""A text of an unknown language that is shorter may be a word of any."""
+
 _NO_EVIDENCE = frozenset({NEUTRAL})
 _AS_LOUD = 0.5
 _MARKER = "marker"
@@ -155,6 +158,8 @@ class EncoderTagger:
         alike = [mark for mark in found if (mark.task, mark.label) in known]
         phrases = {(mark.task, mark.label): mark.evidence for mark in found}
         own = _outright(_own(text.text, heads, read, phrases), alike)
+        if text.language is None and len(text.text) < _TOLD_BY:
+            own = _unjudged(own)
         if self._causes is None:
             return own + others
         earlier = partial(self._earlier, text.platform)
@@ -189,9 +194,9 @@ def _own(
     """What heads say of a text; their evidence is a phrase for the label, if any."""
     own = []
     for n, score in enumerate(read.scores.round(4).tolist()):
-        if score < LEAST_SCORE:
-            continue
         task, label = heads.keys[n]
+        if score < LEAST_SCORE or (task, label) == FELT:
+            continue
         flagged = score >= heads.thresholds[n]
         evidence = phrases.get((task, label))
         if evidence is None and flagged and label not in _NO_EVIDENCE:
@@ -318,7 +323,10 @@ def _is_judged(text: TextToTag) -> bool:
 
 
 def _unjudged(found: list[Mark]) -> list[Mark]:
-    """What the lexicon has seen, an emoji perhaps; that there is nothing is no news."""
+    """Of what can hardly be judged what was seen in it, an emoji perhaps.
+
+    That there is nothing is no news.
+    """
     return [mark for mark in found if mark.label != NEUTRAL]
 
 

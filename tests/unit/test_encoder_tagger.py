@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from pipeline.tagging.encoder import (
     shipped_encoder,
 )
 from pipeline.tagging.encoder_tagger import EncoderTagger, loudest_words
-from pipeline.tagging.heads import ANY, load_heads
+from pipeline.tagging.heads import ANY, FELT, load_heads
 from pipeline.tagging.labels import load_labels
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
@@ -100,10 +101,82 @@ def test_other_languages_get_no_marks_and_unknown_is_read_as_english(
     assert marks(tagger, "I hate this", None) == marks(tagger, "I hate this")
 
 
+@pytest.mark.parametrize("text", ["mierda", "danke", "gracias", "merci!"])
+def test_a_word_of_an_unknown_language_is_not_called_neutral(
+    tagger: Tagger, text: str
+) -> None:
+    assert "neutral" not in {m.label for m in marks(tagger, text, None) if m.flagged}
+    known = marks(tagger, "In folder two.", None)
+    assert "neutral" in {m.label for m in known if m.flagged}
+
+
 def test_only_known_labels_have_heads() -> None:
-    known = {label.key for label in load_labels()}
+    known = {label.key for label in load_labels()} | {FELT}
     for platform in (ANY, "github", "stackexchange", "reddit", "twitter"):
         assert known.issuperset(load_heads(SHIPPED, platform).keys)
+
+
+def shown(found: list[Mark]) -> set[str]:
+    return {mark.task for mark in found if mark.flagged}
+
+
+CALM = (
+    "Closing this in favour of the other one.",
+    "The function returns null when the list is empty.",
+    "We use the second port for the metrics.",
+    "The docs were moved to another folder.",
+    "This flag is off by default.",
+    "Version 4.2 is out, see the release notes.",
+    "The second parameter is the name of the queue.",
+    "Added a section on backups to the manual.",
+    "The job writes its output to the shared folder.",
+    "This is the same as in the previous release.",
+    "The meeting is at ten.",
+    "It compiles with both compilers.",
+    "You can change the port in the settings.",
+    "The list is sorted by date.",
+    "I moved the constants to the top of the file.",
+    "The tests run on every push.",
+)
+MOST_OF_CALM = 0.25
+"""Without the head that says whether anything is felt, it is .94 on Twitter."""
+
+
+@pytest.mark.parametrize("platform", ["github", "twitter", "mastodon", "reddit", "irc"])
+@pytest.mark.parametrize("tier", get_args(Tier))
+def test_hardly_anything_is_felt_in_calm_notes(tier: Tier, platform: str) -> None:
+    reader = load_tagger(TaggingSettings(tier=tier), suicidality=False)
+    answers = reader.tag([TextToTag(text, "en", platform, ()) for text in CALM])
+    assert FELT[0] not in {mark.task for found in answers for mark in found}
+    wrong = [found for found in answers if "basic-emotion" in shown(found)]
+    assert len(wrong) <= MOST_OF_CALM * len(CALM)
+
+
+@pytest.mark.parametrize("platform", ["github", "twitter", "reddit", "irc"])
+def test_what_is_felt_is_found_everywhere(tagger: Tagger, platform: str) -> None:
+    for label, text in {
+        "anger": "I hate this. Who on earth breaks the build and goes home?!",
+        "joy": "Yes!! It finally works, I am so happy!",
+        "fear": "I am terrified that we lose all the data of our users.",
+        "sadness": "So sad to see this project die, it breaks my heart.",
+    }.items():
+        found = marks(tagger, text, platform=platform)
+        assert label in {
+            m.label for m in found if m.task == "basic-emotion" and m.flagged
+        }
+
+
+def test_an_emotion_is_as_likely_as_that_there_is_any() -> None:
+    heads = load_heads(SHIPPED, "twitter")
+    felt, joy = heads.keys.index(FELT), heads.keys.index(("basic-emotion", "joy"))
+    fine = heads.keys.index(("fine-emotion", "joy"))
+    logits = np.full(len(heads.keys), 1.0)
+    alike = 1 / (1 + np.exp(-1.0))
+    for said in (-30.0, 0.0, 30.0):
+        logits[felt] = said
+        likely = heads.likely(logits)
+        assert likely[joy] == pytest.approx(alike / (1 + np.exp(-said)))
+        assert likely[fine] == pytest.approx(alike)
 
 
 def test_platforms_of_one_kind_share_their_scales() -> None:
