@@ -16,12 +16,10 @@ import duckdb
 from pipeline.config import WarehouseSettings
 from pipeline.errors import WarehouseError
 from pipeline.warehouse.database import explained, script
+from pipeline.warehouse.slices import slices
 
 STORAGE_VERSION = "v1.5.0"
 """What the DuckDB inside Grafana's plugin can read."""
-
-SLICE_ROWS = 1_000_000
-"""Rows that are sorted at once, before the gate takes most of them away."""
 
 _SIZES = """
 SELECT scope, count(*) * (SELECT count(*) FROM labels)
@@ -113,22 +111,10 @@ def _is_duckdb(path: Path) -> bool:
 
 def _by_scopes(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     fill = script(name)
-    for first, last in _slices(connection.execute(_SIZES).fetchall()):
+    for first, last in slices(connection.execute(_SIZES).fetchall()):
         connection.execute("SET VARIABLE first_scope = ?", [first])
         connection.execute("SET VARIABLE last_scope = ?", [last])
         connection.execute(fill)
-
-
-def _slices(sizes: list[tuple[str, int]]) -> Iterator[tuple[str, str]]:
-    """First and last scope of each slice, of at most `SLICE_ROWS` where one can."""
-    first, last, rows = "", "", 0
-    for scope, size in sizes:
-        if rows and rows + size > SLICE_ROWS:
-            yield first, last
-            rows = 0
-        first, last, rows = first if rows else scope, scope, rows + size
-    if rows:
-        yield first, last
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pytest
 from pipeline.config import WarehouseSettings
 from pipeline.errors import WarehouseError
 from pipeline.records import DeadLetter
-from pipeline.warehouse import publisher
+from pipeline.warehouse import slices
 from pipeline.warehouse.database import script
 from pipeline.warehouse.publisher import publish
 from pipeline.warehouse.testing import NOW, SmallWarehouse, published_tables, tagged
@@ -232,7 +232,7 @@ def test_in_slices_the_same_is_published(
     at_once = warehouse.tables()
     assert len({row[0] for row in at_once["prevalence_daily"]}) == 7
     for rows in (1, 200):
-        monkeypatch.setattr(publisher, "SLICE_ROWS", rows)
+        monkeypatch.setattr(slices, "SLICE_ROWS", rows)
         warehouse.publish()
         assert warehouse.tables() == at_once
 
