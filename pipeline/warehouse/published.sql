@@ -246,7 +246,7 @@ COMMENT ON COLUMN forecasts.origin IS
 COMMENT ON COLUMN forecasts.target IS
     'The day that is forecast.';
 COMMENT ON COLUMN forecasts.mean IS
-    'Expected prevalence of the target day, from 0 to 1.';
+    'Prevalence that is as likely exceeded as not reached on the target day, from 0 to 1: a median.';
 COMMENT ON COLUMN forecasts.lower IS
     'Lower end of the 80 % interval.';
 COMMENT ON COLUMN forecasts.upper IS
@@ -282,7 +282,7 @@ COMMENT ON COLUMN alarms.skill IS
     'Whether such probabilities were better than the usual frequency in the backtest.';
 
 COMMENT ON TABLE periods IS
-    'Periods of high prevalence, found in retrospect.';
+    'Periods of high prevalence, found in retrospect; those of a scope that fell silent stay.';
 COMMENT ON COLUMN periods.scope IS
     '''all'', a source, or a source and its channel as ''source/channel''.';
 COMMENT ON COLUMN periods.task IS
@@ -332,15 +332,15 @@ COMMENT ON COLUMN backtests.model IS
 COMMENT ON COLUMN backtests.origins IS
     'Days at whose ends forecasts were made with what was known then.';
 COMMENT ON COLUMN backtests.mase IS
-    'Mean absolute error, over the whole horizon, divided by the mean day-to-day change up to each origin; smaller is better, beside the naive methods of the series.';
+    'Mean absolute error, over the whole horizon, divided by the mean day-to-day change up to each origin; smaller is better, beside the naive methods of the series; a withheld day counts as 1.5 marked messages.';
 COMMENT ON COLUMN backtests.coverage IS
     'Share of days that fell into their 80 % interval; a withheld day counts as 1.5 marked messages.';
 COMMENT ON COLUMN backtests.alarm_precision IS
-    'Share of alarms that were followed by a high day.';
+    'Share of alarms that were followed by a high day within the horizon; a withheld day counts as 1.5 marked messages.';
 COMMENT ON COLUMN backtests.alarm_recall IS
-    'Of the origins with a high day to come within the horizon, the share with an alarm.';
+    'Of the origins with a high day to come within the horizon, the share with an alarm; a withheld day counts as 1.5 marked messages.';
 COMMENT ON COLUMN backtests.brier_skill IS
-    'How much better the probabilities were than the usual frequency: 1 is perfect, 0 no better.';
+    'How much better the probabilities were than the usual frequency: 1 is perfect, 0 no better; a withheld day counts as 1.5 marked messages.';
 COMMENT ON COLUMN backtests.chosen IS
     'Whether forecasts of the series come from this method.';
 COMMENT ON COLUMN backtests.skill IS
