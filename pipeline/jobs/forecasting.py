@@ -23,7 +23,15 @@ import structlog
 from pipeline.config import ForecastSettings
 from pipeline.errors import InputError
 from pipeline.jobs import beside
-from pipeline.warehouse.forecasts import DailyCells, ForecastStore, SeriesName, family
+from pipeline.warehouse.forecasts import (
+    DailyCells,
+    ForecastStore,
+    Inputs,
+    SeriesName,
+    family,
+    last_day,
+    moved_on,
+)
 
 PATIENCE = 3
 """A series whose forecasts end their process this often is put off."""
@@ -39,11 +47,11 @@ Rows = Mapping[str, Sequence[msgspec.Struct]]
 
 
 class Asked(NamedTuple):
-    """A series to forecast, those it may listen to, and the digest of all of it."""
+    """A series to forecast, those it may listen to, and the digests of all of it."""
 
     cells: DailyCells
     related: list[DailyCells]
-    digest: str
+    inputs: Inputs
 
 
 Forecaster = Callable[[Asked, ForecastSettings, Path], Rows]
@@ -127,7 +135,7 @@ class Forecasting:
         waiting = [
             asked
             for asked in self._asked(series)
-            if known.get(asked.cells.name) != asked.digest
+            if known.get(asked.cells.name) != asked.inputs.digest
         ]
         if waiting:
             log.info("forecasting-started", series=len(waiting))
@@ -150,7 +158,7 @@ class Forecasting:
         wait([worker.results for worker in self._workers], wait_s)
         for worker in self._workers:
             for asked, rows in worker.finished():
-                self._store.keep(asked.cells.name, asked.digest, rows)
+                self._store.keep(asked.cells.name, asked.inputs, rows)
         self._workers = [worker for worker in self._workers if worker.waiting]
         if not self.busy:
             log.info("forecasting-finished")
@@ -165,13 +173,25 @@ class Forecasting:
         """Each series with the others of its family, by name."""
         families = defaultdict(list)
         for cells in sorted(series):
-            families[family(cells.name)].append((cells, _digest(cells)))
+            families[family(cells.name)].append(cells)
+        inputs = {of: self._inputs(members) for of, members in families.items()}
         for cells in series:
-            of_family = families[family(cells.name)]
-            related = [other for other, _ in of_family if other is not cells]
-            digests = sorted(digest for _, digest in of_family)
-            everything = (cells.name, digests, self._settings, version("groundswell"))
-            yield Asked(cells, related, _digest(everything))
+            of = family(cells.name)
+            related = [other for other in families[of] if other is not cells]
+            digest, since, past = inputs[of]
+            digest, past = (_digest((cells.name, said)) for said in (digest, past))
+            yield Asked(cells, related, Inputs(digest, since, past))
+
+    def _inputs(self, members: Sequence[DailyCells]) -> Inputs:
+        """What the forecasts of a family are computed from."""
+        since = moved_on(members[0].name, last_day(members))
+        digest, past = (
+            _digest(
+                (sorted(map(_digest, days)), self._settings, version("groundswell"))
+            )
+            for days in (members, [cells.before(since) for cells in members])
+        )
+        return Inputs(digest, since, past)
 
 
 class _Worker:

@@ -9,7 +9,7 @@ import duckdb
 
 from pipeline.errors import WarehouseError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MEMORY = "512MB"
 THREADS = 2
 

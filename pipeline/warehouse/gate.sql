@@ -43,6 +43,16 @@ SELECT
     marked / messages AS prevalence
 FROM not_everybody;
 
+-- The worst that a connector said of itself on a day.
+CREATE OR REPLACE VIEW worst_pulses AS
+SELECT
+    source,
+    day,
+    arg_max(state, list_position(['ok', 'rate-limited', 'stopped', 'failing'], state))
+        AS state
+FROM pulses
+GROUP BY ALL;
+
 -- Every day of each source, from its first to its last but not beyond today: how many
 -- messages, where enough people wrote, and the worst that its connector said.
 CREATE OR REPLACE MACRO publishable_coverage(min_authors, today) AS TABLE
@@ -55,18 +65,9 @@ written AS (
         AND NOT contains(scope, '/')
         AND authors >= min_authors
 ),
-said AS (
-    SELECT
-        source,
-        day,
-        arg_max(state, list_position(['ok', 'rate-limited', 'stopped', 'failing'], state))
-            AS state
-    FROM pulses
-    GROUP BY ALL
-),
 spans AS (
     SELECT source, min(day) AS first_day, max(day) AS last_day
-    FROM (SELECT source, day FROM written UNION ALL SELECT source, day FROM said)
+    FROM (SELECT source, day FROM written UNION ALL SELECT source, day FROM worst_pulses)
     GROUP BY ALL
 ),
 days AS (
@@ -83,7 +84,7 @@ SELECT
     coalesce(state, CASE WHEN messages > 0 THEN 'ok' END, 'silent') AS state
 FROM days
 LEFT JOIN written USING (source, day)
-LEFT JOIN said USING (source, day);
+LEFT JOIN worst_pulses USING (source, day);
 
 -- Themes of weeks that are over, so that no day's authors are the difference of two files;
 -- with a crowd within the theme itself, and never everybody who wrote.

@@ -91,11 +91,15 @@ CREATE TABLE labels (
 );
 
 -- What the forecasts of a series were computed from; unchanged input, unchanged rows.
+-- `since` is the day from which on its window starts where it does, and `past` tells what
+-- the days before were: while they are the same, what was said on them stays.
 CREATE TABLE forecast_inputs (
     scope VARCHAR NOT NULL,
     task VARCHAR NOT NULL,
     label VARCHAR NOT NULL,
-    digest VARCHAR NOT NULL
+    digest VARCHAR NOT NULL,
+    since DATE NOT NULL,
+    past VARCHAR NOT NULL
 );
 
 -- The newest forecasts, as they will be published: see published.sql.

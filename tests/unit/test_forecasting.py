@@ -18,12 +18,18 @@ from pipeline.jobs.forecasting import Asked, Forecasting, Rows, forecast
 from pipeline.tagging.labels import load_labels
 from pipeline.warehouse import forecasts
 from pipeline.warehouse.cells import recount, set_labels
-from pipeline.warehouse.forecasts import WINDOW_DAYS, DailyCells, ForecastStore
+from pipeline.warehouse.forecasts import (
+    WINDOW_DAYS,
+    DailyCells,
+    ForecastStore,
+    Inputs,
+)
 from pipeline.warehouse.testing import NOW, SmallWarehouse, tagged
 
 ANGER = ("basic-emotion", "anger")
 DAY = timedelta(days=1)
 TODAY = NOW.date()
+INPUTS = Inputs("digest", TODAY, "past")
 
 
 class Period(msgspec.Struct):
@@ -49,6 +55,13 @@ def fake(asked: Asked, _settings: ForecastSettings, _kept_at: Path) -> Rows:
 def deadly(asked: Asked, settings: ForecastSettings, kept_at: Path) -> Rows:
     """Ends its process on one scope."""
     if asked.cells.name[0] == "all":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return fake(asked, settings, kept_at)
+
+
+def deadly_but_new(asked: Asked, settings: ForecastSettings, kept_at: Path) -> Rows:
+    """Ends its process on what was said before."""
+    if asked.cells.name[0].startswith("ubuntu"):
         os.kill(os.getpid(), signal.SIGKILL)
     return fake(asked, settings, kept_at)
 
@@ -144,12 +157,15 @@ def test_a_series_has_the_published_days_that_are_over(
     assert first.marked == [3] * 30
 
 
-def test_a_day_is_over_once_a_later_day_is_published(
+def test_messages_dated_ahead_neither_end_today_nor_the_series(
     warehouse: SmallWarehouse,
 ) -> None:
-    load_days(warehouse, 30)
-    earlier = TODAY - 10 * DAY
-    first, *_ = store_of(warehouse).series(earlier)
+    load_days(warehouse, 30, NOW - DAY)
+    before = names(warehouse)
+    load_days(warehouse, 1)  # today has only begun
+    load_days(warehouse, 2, NOW + 100 * DAY, source="feed")
+    assert names(warehouse) == before
+    first, *_ = store_of(warehouse).series(TODAY)
     assert first.days[-1] == TODAY - DAY
 
 
@@ -218,6 +234,125 @@ def test_series_that_listen_to_each_other_start_on_the_same_day() -> None:
     assert forecasts.family(("all", "marker", "stress")) != forecasts.family(anger.name)
 
 
+def test_a_series_that_is_silent_keeps_its_start(warehouse: SmallWarehouse) -> None:
+    load_days(warehouse, 40, NOW - DAY)
+    run(warehouse)
+    before = store_of(warehouse).digests()
+    load_days(warehouse, 30, NOW + 1500 * DAY, source="gitter")
+    run(warehouse, today=TODAY + 1501 * DAY)
+    after = store_of(warehouse).digests()
+    assert after["ubuntu", *ANGER] == before["ubuntu", *ANGER]
+
+
+class Said(msgspec.Struct):
+    """The columns of a forecast that matter here, and what else it must have."""
+
+    origin: date
+    mean: float
+    target: date = TODAY
+    scope: str = "all"
+    task: str = ANGER[0]
+    label: str = ANGER[1]
+    lower: float = 0.0
+    upper: float = 1.0
+    lower_95: float = 0.0
+    upper_95: float = 1.0
+    model: str = "last day"
+    skill: bool = False
+
+
+def keep(
+    warehouse: SmallWarehouse, inputs: Inputs, origins: range, mean: float
+) -> list[tuple[int, float]]:
+    """Keep one forecast an origin, in days from now; what is kept then."""
+    rows = [Said(TODAY + n * DAY, mean) for n in origins]
+    store_of(warehouse).keep(("all", *ANGER), inputs, {"forecasts": rows})
+    kept = warehouse.connection.execute(
+        "SELECT origin, mean FROM forecasts ORDER BY ALL"
+    ).fetchall()
+    return [((origin - TODAY).days, mean) for origin, mean in kept]
+
+
+def test_what_was_said_before_the_start_moved_on_stays(
+    warehouse: SmallWarehouse,
+) -> None:
+    """As long as it is part of the track record, which begins ten days before."""
+    keep(warehouse, Inputs("a", TODAY - 365 * DAY, "x"), range(-11, 0), 0.1)
+    moved = Inputs("b", TODAY, "y")
+    kept = keep(warehouse, moved, range(-10, 1), 0.2)
+    assert kept == [(n, 0.1) for n in range(-10, 0)] + [(0, 0.2)]
+    again = keep(warehouse, moved._replace(digest="c"), range(-8, 3), 0.3)
+    assert again == [(n, 0.1) for n in range(-8, 0)] + [(n, 0.3) for n in range(3)]
+
+
+def length(asked: Asked, _settings: ForecastSettings, _kept_at: Path) -> Rows:
+    """Forecasts at the last ten days: how long the series is."""
+    cells, days = asked.cells, len(asked.cells.days)
+    rows = [Said(day, float(days)) for day in cells.days[-10:]]
+    return {"forecasts": rows if cells.name[0] == "all" else []}
+
+
+def test_the_night_on_which_the_start_moves_on_changes_nothing_said(
+    warehouse: SmallWarehouse,
+) -> None:
+    def said() -> list[float]:
+        rows = warehouse.connection.execute(
+            "SELECT mean FROM forecasts ORDER BY origin"
+        )
+        return [mean for (mean,) in rows.fetchall()]
+
+    move = forecasts.moved_on(("all", *ANGER), TODAY)
+    load_days(warehouse, 1100, NOW - (TODAY - move) + DAY)
+    run(warehouse, length, move)  # up to the day before
+    assert said() == [WINDOW_DAYS + 364] * 10
+    run(warehouse, length, move + DAY)
+    assert said() == [WINDOW_DAYS + 364] * 9 + [WINDOW_DAYS]
+    run(warehouse, length, move + 2 * DAY)
+    assert said() == [WINDOW_DAYS + 364] * 8 + [WINDOW_DAYS + 1] * 2
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        Inputs("c", TODAY, "late messages"),
+        Inputs("c", TODAY - 365 * DAY, "x"),  # the newest days are gone again
+    ],
+)
+def test_where_earlier_days_changed_all_is_said_anew(
+    warehouse: SmallWarehouse, inputs: Inputs
+) -> None:
+    keep(warehouse, Inputs("a", TODAY - 365 * DAY, "x"), range(-10, 0), 0.1)
+    keep(warehouse, Inputs("b", TODAY, "y"), range(-9, 1), 0.2)
+    kept = keep(warehouse, inputs, range(-9, 1), 0.3)
+    assert kept == [(n, 0.3) for n in range(-9, 1)]
+
+
+def test_nothing_stays_of_a_series_that_can_be_used_no_longer(
+    warehouse: SmallWarehouse,
+) -> None:
+    keep(warehouse, Inputs("a", TODAY - 365 * DAY, "x"), range(-10, 0), 0.1)
+    store_of(warehouse).keep(("all", *ANGER), Inputs("b", TODAY, "y"), {})
+    assert warehouse.connection.execute("FROM forecasts").fetchall() == []
+
+
+def test_only_a_change_before_the_start_moved_on_changes_the_past() -> None:
+    def inputs(messages: list[int]) -> Inputs:
+        cells = long_series("all", TODAY)
+        cells = cells._replace(messages=messages + [1] * (len(cells.days) - 2))
+        cells = cells._replace(messages=cells.messages[::turn])
+        (asked,) = round_._asked([cells])
+        return asked.inputs
+
+    round_ = Forecasting(ForecastStore(None, Path()), ForecastSettings())  # type: ignore[arg-type]
+    turn = 1
+    early, late = inputs([1, 1]), inputs([2, 2])
+    assert early.since == forecasts.moved_on(("all", *ANGER), TODAY)
+    assert early.past != late.past
+    turn = -1
+    assert early.past == inputs([2, 2]).past
+    assert early.digest != inputs([2, 2]).digest
+
+
 def test_a_withheld_share_counts_as_what_anybody_can_tell(
     warehouse: SmallWarehouse,
 ) -> None:
@@ -257,14 +392,43 @@ def test_only_series_that_changed_are_forecast_again(
     assert periods(warehouse)[0][2] == TODAY
 
 
-def test_a_series_that_is_gone_takes_its_forecasts_along(
+def test_what_was_said_of_a_scope_outlives_its_holidays(
+    warehouse: SmallWarehouse,
+) -> None:
+    """For years, if need be; but a scope that was silent before is not begun with."""
+    load_days(warehouse, 30, NOW - DAY)
+    load_days(warehouse, 30, NOW - 50 * DAY, source="gone")
+    run(warehouse)
+    before = periods(warehouse)
+    assert {row[0] for row in before} == {"all", "ubuntu", "ubuntu/#ubuntu"}
+    later = NOW + 1200 * DAY
+    load_days(warehouse, 30, later, source="gitter")
+    run(warehouse, deadly_but_new, later.date() + DAY)
+    kept = periods(warehouse)
+    assert [row for row in kept if row[0].startswith("ubuntu")] == before[1:]
+    assert {row[0] for row in kept} - {row[0] for row in before} == {
+        "gitter",
+        "gitter/#ubuntu",
+    }
+
+
+def test_what_was_said_of_a_silent_scope_goes_with_its_crowds(
     warehouse: SmallWarehouse,
 ) -> None:
     load_days(warehouse, 30, NOW - DAY)
     run(warehouse)
     load_days(warehouse, 30, NOW + 100 * DAY, source="gitter")
-    run(warehouse)
-    assert [row[0] for row in periods(warehouse)] == ["all", "gitter", "gitter/#ubuntu"]
+    deletions = [
+        tagged(
+            f"{{}}-{NOW - n * DAY}-{author}", NOW - n * DAY, deleted=True, revision=1
+        )
+        for n in range(1, 4)
+        for author in range(2)
+    ]
+    warehouse.load(*deletions, start=10_000)
+    recount(warehouse.connection, warehouse.path)
+    run(warehouse, today=TODAY + 101 * DAY)
+    assert {row[0] for row in periods(warehouse)} == {"all", "gitter", "gitter/#ubuntu"}
 
 
 def test_forecasts_from_what_may_be_published_no_longer_are_forgotten(
@@ -371,7 +535,7 @@ def test_the_worker_sends_the_rows_of_each_series_and_gives_way(
 
 
 def alone(cells: DailyCells) -> Asked:
-    return Asked(cells, [], "digest")
+    return Asked(cells, [], INPUTS)
 
 
 def ninety_days(last: int = 90) -> DailyCells:
@@ -385,7 +549,7 @@ def test_real_forecasts_fit_the_tables(
 ) -> None:
     cells = ninety_days()
     rows = forecast(alone(cells), ForecastSettings(backtest_days=14), tmp_path / "kept")
-    store_of(warehouse).keep(cells.name, "digest", rows)
+    store_of(warehouse).keep(cells.name, INPUTS, rows)
     warehouse.publish()
     tables = warehouse.tables()
     for table in ("forecasts", "alarms", "backtests", "periods"):
@@ -428,7 +592,8 @@ def test_labels_of_a_scope_listen_to_each_other(warehouse: SmallWarehouse) -> No
     recount(warehouse.connection, warehouse.path)
     assert [cells.name for cells in asked("anger").related] == [("ubuntu", *fear)]
     assert [cells.name for cells in asked("fear").related] == [("ubuntu", *ANGER)]
-    assert len({before.digest, asked("anger").digest, asked("fear").digest}) == 3
+    digests = {one.inputs.digest for one in (before, asked("anger"), asked("fear"))}
+    assert len(digests) == 3
 
 
 def test_a_worker_killed_while_it_keeps_its_work_changes_nothing(

@@ -16,6 +16,7 @@ from pipeline.warehouse.database import (
     open_warehouse,
     transaction,
 )
+from pipeline.warehouse.forecasts import ForecastStore
 
 
 def test_it_is_made_with_its_folder_and_opened_again(tmp_path: Path) -> None:
@@ -68,12 +69,28 @@ def test_a_warehouse_of_the_first_version_becomes_like_a_new_one(
         connection.execute("ALTER TABLE forecasts DROP COLUMN lower_95")
         connection.execute("ALTER TABLE forecasts DROP COLUMN upper_95")
         connection.execute("INSERT INTO taggers VALUES ('lexicon 1')")
+        connection.execute("ALTER TABLE forecast_inputs DROP COLUMN since")
+        connection.execute("ALTER TABLE forecast_inputs DROP COLUMN past")
         connection.execute("INSERT INTO forecast_inputs VALUES ('all', 't', 'l', 'd')")
     for _ in range(2):
         with open_warehouse(path) as connection:
             assert columns(connection) == expected
             assert connection.execute("FROM taggers").fetchall() == [("lexicon 1",)]
             assert connection.execute("FROM forecast_inputs").fetchall() == []
+
+
+def test_a_warehouse_of_the_second_version_forecasts_anew(tmp_path: Path) -> None:
+    """It knows still what was forecast, so that nothing stays of what is gone."""
+    path = tmp_path / "warehouse.duckdb"
+    with open_warehouse(path) as connection:
+        expected = columns(connection)
+        connection.execute("UPDATE schema_version SET version = 2")
+        connection.execute("ALTER TABLE forecast_inputs DROP COLUMN since")
+        connection.execute("ALTER TABLE forecast_inputs DROP COLUMN past")
+        connection.execute("INSERT INTO forecast_inputs VALUES ('all', 't', 'l', 'd')")
+    with open_warehouse(path) as connection:
+        assert columns(connection) == expected
+        assert ForecastStore(connection, path).digests() == {("all", "t", "l"): ""}
 
 
 def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
