@@ -21,10 +21,10 @@ import numpy.typing as npt
 
 from pipeline.tagging.encoder import Encoder, Floats, Read, Reading
 from pipeline.tagging.gate import Bag, Gate
-from pipeline.tagging.heads import Doubles, Heads, load_heads
+from pipeline.tagging.heads import FELT, Doubles, Heads, load_heads
 from pipeline.tagging.word_heads import Said
 
-DECISIVE = frozenset({"basic-emotion", "fine-emotion", "marker"})
+DECISIVE = frozenset({"basic-emotion", "fine-emotion", "marker", FELT[0]})
 """Tasks whose labels must be sure. Valence, say, is unsure of most calm messages."""
 
 WHOLE = "whole"
@@ -163,7 +163,7 @@ class Shortcuts:
         if step.doubt(logits, place[-1]) > self._tier.words:
             return place, None
         reading = cache(lambda: self._of_words(bag, said))
-        return place, Cascaded(_scores(logits), reading, "words")
+        return place, Cascaded(self._likely(logits, platform), reading, "words")
 
     def by_shallow(
         self, skimmed: Read, place: Floats, platform: str
@@ -176,7 +176,11 @@ class Shortcuts:
         if step.doubt(logits, place[-1]) > self._tier.shallow:
             return None
         reading = cache(lambda: self._of_shallow(skimmed))
-        return Cascaded(_scores(logits), reading, "shallow")
+        return Cascaded(self._likely(logits, platform), reading, "shallow")
+
+    def _likely(self, logits: Floats, platform: str) -> Doubles:
+        heads = load_heads(self._folder, platform)
+        return heads.likely(logits.astype(np.float64))
 
     def _made(self, platform: str) -> tuple[Step, Step]:
         heads, sight = load_heads(self._folder, platform), self._foresight
@@ -269,8 +273,3 @@ def _shortcuts(folder: Path, tier: str) -> Shortcuts | None:
         return None
     found = msgspec.toml.decode(path.with_suffix(".toml").read_bytes(), type=Tiers)
     return Shortcuts(Foresight.load(path), found.tiers[tier], folder)
-
-
-def _scores(logits: Floats) -> Doubles:
-    scores: Doubles = (1 + np.tanh(logits.astype(np.float64) / 2)) / 2
-    return scores

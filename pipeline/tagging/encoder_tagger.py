@@ -74,6 +74,7 @@ class EncoderTagger:
     def __init__(self, model: ModelFolder, lexicon: LexiconTagger) -> None:
         self._name, self._cascade, self._causes = model
         self._lexicon = lexicon
+        self._suicidality = lexicon.suicidality
         self._answers = Answers()
 
     @classmethod
@@ -129,7 +130,7 @@ class EncoderTagger:
             if n in reads:
                 marks.append(self._marks(text, found[n], reads[n]))
             elif judged[n]:
-                marks.append(_in_spanish(text))
+                marks.append(_in_spanish(text, suicidality=self._suicidality))
             else:
                 marks.append(_unjudged(found[n]))
         return [_signed(each, self._name) for each in marks]
@@ -243,12 +244,13 @@ def _outright(own: list[Mark], found: list[Mark]) -> list[Mark]:
     return kept + [said[key] for key in sorted(missed | unseen)]
 
 
-def _in_spanish(text: TextToTag) -> list[Mark]:
+def _in_spanish(text: TextToTag, *, suicidality: bool) -> list[Mark]:
     """Emotions and markers; nobody labelled Spanish texts for anything else."""
     encoder = spanish.shipped_spanish()
     heads = encoder.heads(text.platform)
     read = encoder.read(_said(text.text), text.platform)
-    return _own(text.text, heads, read, {}) + encoder.markers(text.text)
+    markers = encoder.markers(text.text, suicidality=suicidality)
+    return _own(text.text, heads, read, {}) + markers
 
 
 def loudest_words(text: str, reading: Reading, weight: Floats) -> Span | None:

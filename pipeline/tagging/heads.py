@@ -23,6 +23,16 @@ ANY = "any"
 NO_HEADS = frozenset({"cascade", "spans"})
 """Such pairs of files that hold something else: of `cascade` and of `cause_spans`."""
 
+FELT = ("felt", "felt")
+"""Whether a text shows any feeling at all: no label of ours. A platform may have it.
+
+Its basic emotions are then judged by people who were given texts that nearly all show
+some. What their heads say is how likely an emotion is if there is any.
+"""
+
+GOVERNED = "basic-emotion"
+"""The task whose scores are so corrected."""
+
 _SAME = {"gitlab": "github", "stackoverflow": "stackexchange", "mastodon": "twitter"}
 
 
@@ -79,8 +89,16 @@ class Heads(NamedTuple):
 
     def scores(self, pooled: Floats) -> Doubles:
         """How likely each label is, given a text's pooled state."""
-        logits = self.slopes * (self.weight @ pooled + self.bias) + self.offsets
+        return self.likely(
+            self.slopes * (self.weight @ pooled + self.bias) + self.offsets
+        )
+
+    def likely(self, logits: Doubles) -> Doubles:
+        """How likely each label is, given the logits of all; see `FELT`."""
         scores: Doubles = (1 + np.tanh(logits / 2)) / 2
+        if FELT in self.keys:
+            governed = [task == GOVERNED for task, _ in self.keys]
+            scores[governed] *= scores[self.keys.index(FELT)]
         return scores
 
 

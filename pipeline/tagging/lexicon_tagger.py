@@ -77,6 +77,11 @@ class LexiconTagger:
         return cls(load_calibration(), suicidality=suicidality)
 
     @property
+    def suicidality(self) -> bool:
+        """Whether that marker is tagged."""
+        return not self._unwanted
+
+    @property
     def name(self) -> str:
         """Name and version."""
         return NAME

@@ -59,8 +59,8 @@ class SpanishEncoder:
         scores = felt(heads.keys, heads.scores(reading.pooled))
         return Cascaded(scores, lambda: reading, "whole")
 
-    def markers(self, text: str) -> list[Mark]:
-        """What phrases name, as a lexicon tagger would say it."""
+    def markers(self, text: str, *, suicidality: bool = False) -> list[Mark]:
+        """What phrases name, as a lexicon tagger would say it; see `SpanishMarkers`."""
         return [
             Mark(
                 task="marker",
@@ -70,7 +70,7 @@ class SpanishEncoder:
                 evidence=sign.evidence,
                 tagger=_PHRASES,
             )
-            for sign in self._markers.find(text)
+            for sign in self._markers.find(text, suicidality=suicidality)
         ]
 
     def reading(self, text: str) -> Reading:

@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import msgspec
 import numpy as np
+from scipy.special import logit
 from tqdm import tqdm
 
 from pipeline.tagging.calibration import Scale
@@ -52,6 +54,10 @@ CHAT_WEIGHT = 0.3
 HELD = 10.0
 BETTER = 0.05
 """By how much of F1 a head must beat the lexicon to take its place."""
+
+COMMON = 0.1
+"""How many comments on GitHub are uncivil, by assumption; of those in heated issues a
+fifth are. Figures are of these, by their own share."""
 
 LEAST_F1 = 0.4
 """Of whatever is marked at all, but for frustration: the lexicon hardly finds that."""
@@ -243,10 +249,17 @@ def _tones(data: Path, model: Model, clean: Model) -> list[Fitted]:
         place = Place(_TONE, "github", label)
         one = _scaled(place, model.head(output), logits, heated, LIKELY)
         if one.figures.f1 >= LEAST_F1:
-            fitted.append(one)
+            share = one.figures.texts / len(heated.texts)
+            fitted.append(one._replace(scale=rarer(one.scale, share, COMMON)))
         else:
             sys.stdout.write(f"left out: {label}, {one.figures}\n")
     return fitted
+
+
+def rarer(scale: Scale, share: float, common: float) -> Scale:
+    """A scale where another share of texts has the label than where it was fitted."""
+    moved = scale.bias + float(logit(common) - logit(share))
+    return msgspec.structs.replace(scale, bias=round(moved, 3))
 
 
 def _frustration(data: Path, model: Model, clean: Model) -> list[Fitted]:

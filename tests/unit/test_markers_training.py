@@ -6,12 +6,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pipeline.tagging.calibration import Scale
 from pipeline.tagging.encoder import Reading
 from pipeline.tagging.heads import load_outputs, load_scales
 from pipeline.tagging.labels import load_labels
 from pipeline.training import markers
 from pipeline.training import markers_texts as source
-from pipeline.training.markers import Comparison, Fitted, Model, Place, held_out
+from pipeline.training.markers import (
+    Comparison,
+    Fitted,
+    Model,
+    Place,
+    held_out,
+    rarer,
+)
 from pipeline.training.markers_fit import (
     Figures,
     Head,
@@ -147,6 +155,12 @@ def test_some_of_an_encoders_heads_become_one(tmp_path: Path) -> None:
     assert head.weight.shape == (1, 26)
     assert head.weight.sum() == pytest.approx(5)
     assert head.logits(model.states(["a b c d e f"]))[0, 0] == pytest.approx(3.0)
+
+
+def test_a_label_is_as_likely_as_it_is_common() -> None:
+    moved = rarer(Scale(2.0, 0.0, 0.5), share=0.5, common=0.1)
+    assert moved.probability(0.0) == pytest.approx(0.1, abs=0.001)
+    assert rarer(moved, share=0.1, common=0.5).bias == pytest.approx(0.0, abs=0.001)
 
 
 def test_what_is_written_is_what_a_tagger_reads(tmp_path: Path) -> None:

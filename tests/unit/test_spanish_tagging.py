@@ -212,3 +212,12 @@ assert shipped_spanish.cache_info().currsize == 0
 def test_the_files_fit_into_the_package() -> None:
     total = sum(path.stat().st_size for path in SHIPPED.iterdir())
     assert total <= 21 * MEGABYTES
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_suicidality_is_tagged_in_spanish_where_it_is_wanted(*, wanted: bool) -> None:
+    tagger = load_tagger(TaggingSettings(), suicidality=wanted)
+    text = TextToTag("No quiero vivir más, me quiero suicidar", "es", "irc", ())
+    (found,) = tagger.tag([text])
+    flagged = {mark.label for mark in found if mark.task == "marker" and mark.flagged}
+    assert ("suicidality" in flagged) == wanted

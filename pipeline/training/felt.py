@@ -1,0 +1,327 @@
+"""Tell calm texts from others: python -m pipeline.training.felt DATA [MODEL].
+
+People who labelled comments on GitHub, and posts for BRIGHTER, were given texts that
+nearly all show some emotion; heads that learn from them find one in the calmest note.
+A further head a platform learns what those texts are beside calm ones: posts on Stack
+Overflow and comments on Reddit that were found to show nothing, chats, of which most do
+not, and sentences written for this project (calm_sentences.txt).
+
+Writes MODEL/felt.npz and felt.toml (`pipeline.tagging.heads.FELT`). --clean CLEAN is an
+encoder that never saw the held-out comments on GitHub; by it the figures are honest.
+The same DATA and MODEL give the same files.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from pipeline.errors import exit_code
+from pipeline.tagging.encoder import SHIPPED, Encoder, Floats
+from pipeline.tagging.fit_lexicon import rates
+from pipeline.tagging.heads import FELT, GOVERNED, load_outputs, load_scales
+from pipeline.tagging.masking import without_blocks
+from pipeline.training import markers_fit
+from pipeline.training.corpora import LabelledSet, read_chats, read_sets
+
+Doubles = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+NAME = "felt"
+SENTENCES = Path(__file__).parent / "calm_sentences.txt"
+SEED = 3
+REDDIT = 8_000
+CHATS = 1_600
+"""Texts that are drawn of those many; as many chats again are judged."""
+
+_AT_ONCE = 64
+_LABELLED = {
+    "github": "basic-emotion on GitHub",
+    "stackoverflow": "basic-emotion on Stack Overflow",
+    "goemotions": "fine-emotion",
+    "brighter": "emotion intensity, BRIGHTER English",
+}
+_SHOWN = 0.3
+"""From this target on an emotion is there: a third of BRIGHTER's scale of three."""
+
+
+class Felt(NamedTuple):
+    """How a platform's head is learned.
+
+    `counts` says what a text of each set counts; `held` how strongly the weights are
+    held to 0, states scaled by their spread. `slope` and `bias` make a probability of
+    what the head says: they were chosen among sixty so that hardly a text with an
+    emotion is lost, of those of `judged`, the set whose held-out texts decide.
+    """
+
+    platform: str
+    judged: str
+    counts: dict[str, float]
+    held: float
+    slope: float
+    bias: float
+
+
+_OTHERS = {"stackoverflow": 1.0, "chats": 0.3, "sentences": 20.0}
+PLATFORMS = (
+    Felt(
+        "github",
+        "github",
+        _OTHERS | {"github": 6.0, "goemotions": 0.1, "brighter": 0.05},
+        held=3_000.0,
+        slope=1.0,
+        bias=3.0,
+    ),
+    Felt(
+        "twitter",
+        "brighter",
+        _OTHERS | {"github": 0.2, "goemotions": 0.3, "brighter": 6.0},
+        held=1_000.0,
+        slope=2.0,
+        bias=2.0,
+    ),
+)
+
+
+class Part(NamedTuple):
+    """Texts of one kind, and which of them show a feeling."""
+
+    texts: list[str]
+    felt: Bools
+
+
+class Material(NamedTuple):
+    """Parts by name: those to learn from, and those to judge by, with their labels.
+
+    `labels` is texts x the labels of `names`, of the held-out texts of a set.
+    """
+
+    learned: dict[str, Part]
+    unseen: dict[str, Part]
+    names: dict[str, list[str]]
+    labels: dict[str, Bools]
+
+
+def gather(data: Path) -> Material:
+    """All texts.
+
+    Raises:
+        InputError: a file is missing, or is not as its authors publish it.
+    """
+    found = Material({}, {}, {}, {})
+    for one in read_sets(data, ()):
+        if one.source.name in _LABELLED:
+            _add(found, one)
+    chats = [chat.text for chat in read_chats(data, ())]
+    order = np.random.default_rng(SEED).permutation(len(chats))
+    drawn = [chats[n] for n in order[: 2 * CHATS]]
+    found.learned["chats"] = _calm(drawn[::2])
+    found.unseen["chats"] = _calm(drawn[1::2])
+    found.learned["sentences"] = _calm(SENTENCES.read_text("utf-8").splitlines())
+    return found
+
+
+def _add(found: Material, one: LabelledSet) -> None:
+    name, task = one.source.name, _LABELLED[one.source.name]
+    columns = [n for n, output in enumerate(one.outputs) if output.task == task]
+    names = [one.outputs[n].label.lower() for n in columns]
+    shown: Bools = np.nan_to_num(one.targets)[:, columns] >= _SHOWN
+    emotions = [n for n, label in enumerate(names) if label != "neutral"]
+    felt = np.array(shown[:, emotions].any(axis=1))
+    learned = np.flatnonzero(~one.held_out)
+    if len(learned) > REDDIT:
+        learned = np.random.default_rng(SEED).permutation(learned)[:REDDIT]
+    unseen = np.flatnonzero(one.held_out)
+    found.learned[name] = Part([one.texts[n] for n in learned], felt[learned])
+    if name in {settings.judged for settings in PLATFORMS}:
+        found.unseen[name] = Part([one.texts[n] for n in unseen], felt[unseen])
+        found.names[name], found.labels[name] = names, shown[unseen]
+
+
+def _calm(texts: list[str]) -> Part:
+    return Part(texts, np.zeros(len(texts), dtype=bool))
+
+
+class States(NamedTuple):
+    """Pooled states of the texts of a material's parts."""
+
+    learned: dict[str, Doubles]
+    unseen: dict[str, Doubles]
+
+
+def read(material: Material, folder: Path) -> States:
+    """What the encoder in a folder makes of all texts."""
+    encoder = Encoder(folder, 1)
+    return States(
+        *(
+            {name: _pooled(part.texts, encoder) for name, part in parts.items()}
+            for parts in (material.learned, material.unseen)
+        )
+    )
+
+
+def _pooled(texts: Sequence[str], encoder: Encoder) -> Doubles:
+    said = [without_blocks(text) for text in texts]
+    blocks = (said[n : n + _AT_ONCE] for n in range(0, len(said), _AT_ONCE))
+    reads = [encoder.finish(encoder.begin(block)) for block in blocks]
+    states = [one.pooled for block in reads for one in block]
+    return np.stack(states).astype(np.float64)
+
+
+def fit(
+    settings: Felt, material: Material, states: dict[str, Doubles], sentences: Bools
+) -> markers_fit.Head:
+    """A platform's head, of what it learns from and some of the sentences."""
+    kept = {
+        name: np.ones(len(part.felt), bool) for name, part in material.learned.items()
+    }
+    kept["sentences"] = sentences
+    parts = [(name, material.learned[name].felt[rows]) for name, rows in kept.items()]
+    every = np.concatenate([states[name][rows] for name, rows in kept.items()])
+    counts = np.concatenate(
+        [np.full(len(felt), settings.counts[name]) for name, felt in parts]
+    )
+    felt = np.concatenate([felt for _, felt in parts]).astype(np.float64)
+    mean, spread = every.mean(axis=0), every.std(axis=0) + 1e-6
+    head = markers_fit.fit(
+        (every - mean) / spread, felt[:, np.newaxis], counts, settings.held
+    )
+    weight = head.weight / spread
+    return markers_fit.Head(weight, head.bias - weight @ mean)
+
+
+def write(heads: Sequence[markers_fit.Head], folder: Path) -> None:
+    """felt.npz, in half precision, and felt.toml, as `pipeline.tagging.heads`."""
+    np.savez(
+        folder / f"{NAME}.npz",
+        weight=np.concatenate([head.weight for head in heads]).astype(np.float16),
+        bias=np.concatenate([head.bias for head in heads]).astype(np.float32),
+    )
+    lines = ["# Written by pipeline/training/felt.py."]
+    for number, one in enumerate(PLATFORMS):
+        lines += [
+            "",
+            f"[heads.{FELT[0]}.{one.platform}]",
+            to_toml(number, one),
+        ]
+    (folder / f"{NAME}.toml").write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def to_toml(number: int, settings: Felt) -> str:
+    """A line of felt.toml."""
+    return (
+        f"{FELT[1]} = {{ outputs = [{number}], slope = {settings.slope}, "
+        f"bias = {settings.bias}, threshold = 0.5 }}"
+    )
+
+
+class Basic(NamedTuple):
+    """Heads of basic emotions on a platform, as they judge without a further one."""
+
+    names: list[str]
+    weight: Floats
+    bias: Doubles
+    slopes: Doubles
+    offsets: Doubles
+    thresholds: Doubles
+
+    @classmethod
+    def load(cls, folder: Path, scales: Path, platform: str) -> Self:
+        """Those of the model in a folder, their scales perhaps another's."""
+        outputs = load_outputs(folder / "emotions.npz")
+        found = load_scales(scales / "emotions.toml").on(platform).items()
+        known = {label: scale for (task, label), scale in found if task == GOVERNED}
+        rows = [list(scale.outputs) for scale in known.values()]
+        numbers = [(one.slope, one.bias, one.threshold) for one in known.values()]
+        return cls(
+            list(known),
+            np.stack([outputs.weight[row].mean(axis=0) for row in rows]),
+            np.array([outputs.bias[row].mean() for row in rows]),
+            *np.array(numbers).T,
+        )
+
+    def flags(self, states: Doubles, felt: Doubles) -> Bools:
+        """What is flagged of texts that show a feeling with such a probability."""
+        logits = self.slopes * (states @ self.weight.T + self.bias) + self.offsets
+        flagged: Bools = expit(logits) * felt >= self.thresholds
+        return flagged
+
+
+def report(settings: Felt, material: Material, states: States, basic: Basic) -> str:
+    """What a platform's head keeps and takes away, before and after.
+
+    Sentences are judged by heads that were fitted on other ones.
+    """
+    everyone = np.ones(len(states.learned["sentences"]), dtype=bool)
+    head = fit(settings, material, states.learned, everyone)
+    sentences, said = states.learned["sentences"], np.zeros((len(everyone), 1))
+    for out in markers_fit.folds(len(everyone)):
+        other = fit(settings, material, states.learned, ~out)
+        said[out] = other.logits(sentences[out])
+
+    def flags(found: Doubles, said: Doubles) -> tuple[Bools, Bools]:
+        felt = expit(settings.slope * said + settings.bias)
+        return basic.flags(found, np.ones_like(felt)), basic.flags(found, felt)
+
+    def of_unseen(name: str) -> tuple[Bools, Bools]:
+        return flags(states.unseen[name], head.logits(states.unseen[name]))
+
+    names, truth = material.names[settings.judged], material.labels[settings.judged]
+    shared = [n for n, label in enumerate(basic.names) if label in names]
+    truth = truth[:, [names.index(basic.names[n]) for n in shared]]
+    judged = [flagged[:, shared] for flagged in of_unseen(settings.judged)]
+    rows = {
+        "micro-F1": [rates(said.ravel(), truth.ravel())[0] for said in judged],
+        "macro-F1": [_macro(said, truth) for said in judged],
+        "chats flagged": [f.any(axis=1).mean() for f in of_unseen("chats")],
+        "calm sentences": [f.any(axis=1).mean() for f in flags(sentences, said)],
+    }
+    return "\n".join(
+        f"  {name:16} {before:.3f} {after:.3f}"
+        for name, (before, after) in rows.items()
+    )
+
+
+def _macro(flagged: Bools, truth: Bools) -> float:
+    pairs = zip(flagged.T, truth.T, strict=True)
+    return float(np.mean([rates(said, true)[0] for said, true in pairs]))
+
+
+def main() -> int:
+    """Fit, write and report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("model", type=Path, nargs="?", default=SHIPPED)
+    parser.add_argument("--clean", type=Path)
+    given = parser.parse_args()
+    return exit_code(lambda: learn(given.data, given.model, given.clean))
+
+
+def learn(data: Path, model: Path, clean: Path | None) -> None:
+    """Fit and write the heads of a model, and say how good they are.
+
+    Raises:
+        InputError: data are missing.
+    """
+    material = gather(data)
+    for title, folder in (("this model", model), ("clean", clean)):
+        if folder is None:
+            continue
+        states = read(material, folder)
+        for settings in PLATFORMS:
+            basic = Basic.load(folder, model, settings.platform)
+            sys.stdout.write(f"{settings.platform}, {title}: before, after\n")
+            sys.stdout.write(f"{report(settings, material, states, basic)}\n")
+        if folder == model:
+            learned = states.learned
+    everyone = np.ones(len(learned["sentences"]), dtype=bool)
+    write([fit(one, material, learned, everyone) for one in PLATFORMS], model)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
