@@ -25,6 +25,13 @@ from pipeline.records import (
 )
 from pipeline.warehouse import batches
 from pipeline.warehouse.database import explained, transaction
+from pipeline.warehouse.erasure import (
+    ERASURE_KEY,
+    Erasure,
+    decode_erasure,
+    drop_deleted,
+    erase,
+)
 
 STAGE = "load"
 LOADED: tuple[Topic, ...] = ("tagged", "pulses", "dead-letters")
@@ -81,6 +88,7 @@ class Loader:
         self._path = path
         self._log = message_log
         self._clock = clock
+        self._swept = False
 
     def positions(self) -> Positions:
         """How far each partition has been loaded."""
@@ -101,6 +109,7 @@ class Loader:
     def load(self, records: Sequence[Stored]) -> None:
         """Load records of the topics `LOADED`, in any order.
 
+        Rows of messages that are deleted go; the days that lose some are touched.
         Those that do not decode become dead letters, and loading goes on.
 
         Raises:
@@ -111,6 +120,7 @@ class Loader:
             tagged = self._decoded(records, "tagged", TaggedMessage)
             pulses = self._decoded(records, "pulses", Pulse)
             letters = self._dead_letters(records)
+            erasures = self._erasures(records)
             tables = {
                 _INSERT_MESSAGES: batches.messages_table(tagged),
                 _INSERT_EDITS: batches.edits_table(tagged),
@@ -121,14 +131,21 @@ class Loader:
         with explained(self._path), transaction(self._connection):
             for sql, table in tables.items():
                 self._insert(sql, table)
+            erase(self._connection, erasures)
+            keys = (record.message.key[:2] for record in tagged)
+            # Once a start: earlier versions kept the rows of what was deleted.
+            erased = drop_deleted(self._connection, keys, every=not self._swept)
             self._advance(records)
+        self._swept = True
+        if erased:
+            log.info("messages-erased", count=erased)
 
     def _decoded(
         self, records: Sequence[Stored], topic: Topic, type_: type[Record]
     ) -> list[Record]:
         decoded, letters = [], []
         for record in records:
-            if record.topic == topic:
+            if record.topic == topic and record.key != ERASURE_KEY:
                 try:
                     decoded.append(decode(record.value, type_))
                 except ValueError as error:
@@ -136,6 +153,18 @@ class Loader:
         if letters:
             self._bury(letters)
         return decoded
+
+    def _erasures(self, records: Sequence[Stored]) -> list[Erasure]:
+        erasures, letters = [], []
+        for record in records:
+            if record.key == ERASURE_KEY:
+                try:
+                    erasures.append(decode_erasure(record.value))
+                except ValueError as error:
+                    letters.append(self._letter(record, error))
+        if letters:
+            self._bury(letters)
+        return erasures
 
     def _dead_letters(self, records: Sequence[Stored]) -> list[DeadLetter]:
         letters = []
