@@ -388,7 +388,7 @@ def _add_forget(commands: Any) -> None:
 
 
 def _forget(given: argparse.Namespace) -> int:
-    from pipeline.jobs.forget import forget, render
+    from pipeline.jobs.forget import Asked, forget, render
 
     author = given.author
     if author == "-":
@@ -396,9 +396,7 @@ def _forget(given: argparse.Namespace) -> int:
     forgotten = forget(
         configuration.load(given.config),
         os.environ,
-        given.source,
-        author=author,
-        messages=given.message,
+        Asked(given.source, author, tuple(given.message)),
         dry_run=given.dry_run,
     )
     print(msgspec.json.encode(forgotten).decode() if given.json else render(forgotten))

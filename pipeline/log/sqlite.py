@@ -134,6 +134,31 @@ class SqliteLog:
             for offset, at, key, value in rows
         ]
 
+    def replace(self, topic: Topic, values: Mapping[int, bytes]) -> None:
+        """Put other values at offsets that are kept, and wipe out the old ones.
+
+        Whoever reads meanwhile gets the old or the new. The file holds the old ones no
+        longer when this returns, unless somebody has been reading all the time.
+
+        Raises:
+            LogError: nothing is replaced.
+        """
+        table = self._tables[topic]
+        grown = f'SELECT ? - length(value) FROM "{table}" WHERE offset = ?'  # noqa: S608
+        update = f'UPDATE "{table}" SET value = ? WHERE offset = ?'  # noqa: S608
+        with self._using() as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+        with self._transaction() as connection:
+            added = 0
+            for offset, value in values.items():
+                for (more,) in connection.execute(grown, [len(value), offset]):
+                    added += more
+                connection.execute(update, [value, offset])
+            size = "UPDATE topics SET bytes = bytes + ? WHERE name = ?"
+            connection.execute(size, [added, table])
+        with self._using() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def bounds(self, topic: Topic) -> dict[int, tuple[int, int]]:
         """The first offset kept and the next; the same when nothing is kept."""
         table = self._tables[topic]
