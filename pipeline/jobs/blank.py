@@ -39,13 +39,20 @@ def blank(
     Raises:
         LogError: some may be left; ask again.
     """
-    blanking = _Blanking(source, ids, _texts_by_thread(said))
-    count = 0
+    texts = _texts_by_thread(said)
+    # What others were told goes first: it is found by texts that the rest holds.
+    told = _write_over(log, _Blanking(source, frozenset(), texts)) if texts else set()
+    return len(told | _write_over(log, _Blanking(source, ids, {})))
+
+
+def _write_over(log: SqliteLog, blanking: "_Blanking") -> set[tuple[Topic, int]]:
+    """Topics and offsets of what was changed."""
+    places: set[tuple[Topic, int]] = set()
     for topic in _TOPICS:
         for some in _chunks(blanking.changes(log, topic)):
             log.replace(topic, some)
-            count += len(some)
-    return count
+            places.update((topic, offset) for offset in some)
+    return places
 
 
 def _texts_by_thread(said: Iterable[Message]) -> dict[Thread, set[str]]:

@@ -1,6 +1,6 @@
 """`groundswell forget`: nothing of an author is left but what it says that stays."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from connectors.pseudonym import Pseudonyms
 from pipeline.config import Config, LogSettings, PrivacySettings, WarehouseSettings
-from pipeline.errors import ConfigError, InputError
+from pipeline.errors import ConfigError, InputError, LogError
 from pipeline.jobs import forget as job
 from pipeline.jobs.blank import NOBODY
 from pipeline.jobs.forget import Asked, Forgotten, forget, render
@@ -17,6 +17,7 @@ from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.log.message_log import Entry, MessageLog, Topic
 from pipeline.log.open import open_log
 from pipeline.log.slices import read_slice
+from pipeline.log.sqlite import SqliteLog
 from pipeline.records import DeadLetter, Mark, Message, TaggedMessage, decode, encode
 from pipeline.testing import MemoryLog
 from pipeline.warehouse.cells import recount
@@ -178,6 +179,27 @@ def test_what_others_were_told_of_it_goes_with_the_marks_that_point_there(
     assert after.message.context == ("hello", "")
     assert after.marks == (mark(None), mark(0))
     assert after.message.text == "same"
+
+
+def test_a_request_that_was_cut_off_is_ended_by_the_next(
+    config: Config, log: MessageLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = said("2", "bob", text="same", thread="t", context=(WORDS,))
+    put(log, "messages", said("1", thread="t"), answer)
+    put(log, "tagged", tagged(said("1", thread="t")), tagged(answer))
+    replace, calls = SqliteLog.replace, iter(range(9))
+
+    def cut_off(self: SqliteLog, topic: Topic, values: Mapping[int, bytes]) -> None:
+        if next(calls) == 3:
+            raise LogError("cut off")
+        replace(self, topic, values)
+
+    monkeypatch.setattr(SqliteLog, "replace", cut_off)
+    with pytest.raises(LogError):
+        ask(config)
+    ask(config)
+    for topic in ("messages", "tagged"):
+        assert WORDS.encode() not in b"".join(all_on(log, topic))
 
 
 def test_single_messages_go_by_id_and_need_no_secret(
