@@ -62,7 +62,7 @@ usual AS (
         ) AS weeks,
         count(state) OVER before AS weeks_told,
         avg(messages) OVER before AS usual_messages,
-        avg(authors) OVER before AS usual_authors,
+        min(authors) OVER before AS fewest_authors,
         sum(messages) OVER before / sum(in_all) OVER before AS share_of_all,
         sum(messages) OVER before / sum(in_source) OVER before AS share_of_source
     FROM told
@@ -76,17 +76,17 @@ usual AS (
 -- a source that rests at weekends is not missed then, and one that is gone for good is
 -- missed for three weeks, and then no more; and what came for a crisis may go with it.
 --
--- It is missed where nothing is published of it though twice as many as must be used to
--- write, for fewer may be too few by chance; and where it was in trouble, or its connector
--- said nothing at all, and less than half as much was heard. A connector that failed for a
--- minute and made up for it is not in the way.
+-- It is missed where nothing is published of it though in each of those weeks half as many
+-- again wrote as must, for fewer may be too few by chance; and where it was in trouble, or
+-- its connector said nothing at all, and less than half as much was heard. A connector that
+-- failed for a minute and made up for it is not in the way.
 missed AS (
     FROM usual
     WHERE weeks_heard >= 4
         AND weeks_heard >= 0.75 * weeks
         AND CASE
             WHEN messages IS NULL
-                AND usual_authors >= 2 * (SELECT min(min_authors) FROM labels)
+                AND fewest_authors >= 1.5 * (SELECT min(min_authors) FROM labels)
                 THEN true
             WHEN coalesce(state, CASE WHEN weeks_told > 0 THEN 'silent' END, 'ok') <> 'ok'
                 THEN coalesce(messages, 0) < usual_messages / 2
