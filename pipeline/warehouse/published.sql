@@ -296,7 +296,7 @@ COMMENT ON COLUMN periods.started IS
 COMMENT ON COLUMN periods.peaked IS
     'Day of the highest prevalence.';
 COMMENT ON COLUMN periods.ended IS
-    'Last day of the period; NULL while it lasts.';
+    'Last day of the period; NULL while it lasts, and where nothing was heard of the scope since.';
 COMMENT ON COLUMN periods.peak_prevalence IS
     'Prevalence on the day of the peak, from 0 to 1; a withheld day counts as 1.5 marked messages.';
 
