@@ -1,5 +1,6 @@
 """`groundswell forget`: nothing of an author is left but what it says that stays."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -155,6 +156,19 @@ def test_a_log_in_a_file_holds_no_words_of_theirs_at_once(
     assert pseudonym not in b"".join(all_on(log, "messages"))
     files = Path(config.warehouse.path).parent.glob("log.sqlite*")
     assert not any(WORDS.encode() in file.read_bytes() for file in files)
+
+
+def test_the_size_that_retention_goes_by_stays_right(
+    config: Config, log: MessageLog
+) -> None:
+    put(log, "messages", said("1"), said("2", "bob"))
+    ask(config)
+    path = Path(config.warehouse.path).with_name("log.sqlite")
+    with closing(sqlite3.connect(path)) as file:
+        sql = "SELECT name, bytes FROM topics WHERE name LIKE '%.messages'"
+        ((table, counted),) = file.execute(sql).fetchall()
+        sizes = f'SELECT sum(length(key) + length(value) + 32) FROM "{table}"'
+        assert file.execute(sizes).fetchall() == [(counted,)]
 
 
 def test_what_others_were_told_of_it_goes_with_the_marks_that_point_there(
