@@ -25,9 +25,9 @@ from pipeline.errors import exit_code
 from pipeline.tagging.encoder import SHIPPED, Encoder, Floats
 from pipeline.tagging.fit_lexicon import rates
 from pipeline.tagging.heads import FELT, GOVERNED, load_outputs, load_scales
-from pipeline.tagging.masking import without_blocks
 from pipeline.training import markers_fit
 from pipeline.training.corpora import LabelledSet, read_chats, read_sets
+from pipeline.training.pooled import read_pooled
 
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -39,7 +39,6 @@ REDDIT = 8_000
 CHATS = 1_600
 """Texts that are drawn of those many; as many chats again are judged."""
 
-_AT_ONCE = 64
 _LABELLED = {
     "github": "basic-emotion on GitHub",
     "stackoverflow": "basic-emotion on Stack Overflow",
@@ -159,18 +158,10 @@ def read(material: Material, folder: Path) -> States:
     encoder = Encoder(folder, 1)
     return States(
         *(
-            {name: _pooled(part.texts, encoder) for name, part in parts.items()}
+            {name: read_pooled(part.texts, encoder) for name, part in parts.items()}
             for parts in (material.learned, material.unseen)
         )
     )
-
-
-def _pooled(texts: Sequence[str], encoder: Encoder) -> Doubles:
-    said = [without_blocks(text) for text in texts]
-    blocks = (said[n : n + _AT_ONCE] for n in range(0, len(said), _AT_ONCE))
-    reads = [encoder.finish(encoder.begin(block)) for block in blocks]
-    states = [one.pooled for block in reads for one in block]
-    return np.stack(states).astype(np.float64)
 
 
 def fit(
@@ -187,12 +178,8 @@ def fit(
         [np.full(len(felt), settings.counts[name]) for name, felt in parts]
     )
     felt = np.concatenate([felt for _, felt in parts]).astype(np.float64)
-    mean, spread = every.mean(axis=0), every.std(axis=0) + 1e-6
-    head = markers_fit.fit(
-        (every - mean) / spread, felt[:, np.newaxis], counts, settings.held
-    )
-    weight = head.weight / spread
-    return markers_fit.Head(weight, head.bias - weight @ mean)
+    truth = felt[:, np.newaxis]
+    return markers_fit.fit_spread(every, truth, counts, settings.held)
 
 
 def write(heads: Sequence[markers_fit.Head], folder: Path) -> None:

@@ -18,6 +18,7 @@ Bools = npt.NDArray[np.bool_]
 FOLDS = 5
 _FARTHEST = 30.0
 _STEPS = 200
+_NEVER_NAUGHT = 1e-6
 
 
 class Head(NamedTuple):
@@ -73,6 +74,14 @@ def fit(states: Floats, truth: Floats, counts: Floats, held: float) -> Head:
     result = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     table = np.asarray(result.x).reshape(labels, width + 1)
     return Head(table[:, :width], table[:, width])
+
+
+def fit_spread(states: Floats, truth: Floats, counts: Floats, held: float) -> Head:
+    """The same, but weights are held to 0 as if all columns were spread alike."""
+    mean, spread = states.mean(axis=0), states.std(axis=0) + _NEVER_NAUGHT
+    head = fit((states - mean) / spread, truth, counts, held)
+    weight = head.weight / spread
+    return Head(weight, head.bias - weight @ mean)
 
 
 def unseen_logits(states: Floats, truth: Floats, counts: Floats, held: float) -> Floats:
