@@ -4,6 +4,7 @@ The warehouse holds no text, so the causes are read where the messages still are
 log. It does not matter how often this is killed: the same log gives the same themes.
 """
 
+import math
 import os
 import re
 import signal
@@ -26,14 +27,14 @@ from pipeline.jobs.pace import Pace
 from pipeline.log.message_log import MessageLog, Stored
 from pipeline.log.open import open_log
 from pipeline.log.slices import read_slice
-from pipeline.records import Mark, TaggedMessage, decode
+from pipeline.records import Mark, Message, TaggedMessage, decode
 from pipeline.tagging.lexicon import Span
 from pipeline.tagging.masking import BLANK, mask
 from pipeline.themes.found import MOST_CAUSES, Cause, Theme
 from pipeline.warehouse.themes import ThemeStore
 
-Newest = dict[tuple[str, str], tuple[int, Cause | None]]
-"""Source and id -> the newest revision and what it names, if anything."""
+Newest = dict[tuple[str, str], tuple[float, Cause | None]]
+"""Source and id -> the newest revision's rank and what it names, if anything."""
 
 Found = tuple[list[Theme], dict[date, int]]
 """Themes, and how many causes of each week they were found in."""
@@ -98,14 +99,26 @@ def causes_on(message_log: MessageLog) -> list[Cause]:
             tagged = decode(stored.value, TaggedMessage)
         except ValueError:
             continue  # the loader buries it
-        source, identity, revision = tagged.message.key
+        source, identity, _ = tagged.message.key
+        rank = _rank(tagged.message)
         known, _ = newest.get((source, identity), (-1, None))
-        if revision >= known:
-            newest[source, identity] = (revision, cause_in(tagged))
+        if rank >= known:
+            newest[source, identity] = (rank, cause_in(tagged))
         if len(newest) > _ROOM * MOST_CAUSES:
             newest = _newest_weeks(newest)
     causes = [cause for _, cause in newest.values() if cause is not None]
     return sorted(causes)[-MOST_CAUSES:]
+
+
+def _rank(message: Message) -> float:
+    """Which revision counts, as cells.sql has it: the highest.
+
+    A deletion stands above what it shares its number with; one without a number of its
+    own above whatever there is.
+    """
+    if message.deleted and message.revision == 0:
+        return math.inf
+    return 2 * message.revision + message.deleted
 
 
 def _newest_weeks(newest: Newest) -> Newest:
@@ -114,7 +127,7 @@ def _newest_weeks(newest: Newest) -> Newest:
     return {key: found for found, key in nlargest(MOST_CAUSES, named, key=_week)}
 
 
-def _week(entry: tuple[tuple[int, Cause | None], tuple[str, str]]) -> Cause:
+def _week(entry: tuple[tuple[float, Cause | None], tuple[str, str]]) -> Cause:
     (_, cause), _ = entry
     assert cause is not None
     return cause
@@ -173,6 +186,7 @@ class Theming:
         self._asked = False
         self._pace = Pace(EVERY_S)
         self._started = 0.0
+        self._taken_back: dict[date, int] = {}
         self._worker: BaseProcess | None = None
         self._results: Connection | None = None
 
@@ -212,6 +226,8 @@ class Theming:
         self._worker = self._results = None
 
     def _start_worker(self) -> None:
+        # Before the log is read: what is taken back meanwhile shows the next time.
+        self._taken_back = self._store.taken_back()
         self._worker, self._results = beside.start(
             _work, self._settings, self._min_authors
         )
@@ -221,7 +237,8 @@ class Theming:
         # Imported where it is needed: clustering brings much that loading does without.
         from pipeline.themes.find import recognise  # noqa: PLC0415
 
-        self._store.keep(recognise(themes, self._store.known()), causes)
+        numbered = recognise(themes, self._store.known())
+        self._store.keep(numbered, causes, self._taken_back)
         log.info("themes-found", themes=len(themes), causes=sum(causes.values()))
 
 

@@ -110,6 +110,15 @@ INSERT INTO cells FROM counted('week', 'all');
 INSERT INTO cells FROM counted('week', 'source');
 INSERT INTO cells FROM counted('week', 'channel');
 
+CREATE OR REPLACE TEMP VIEW causes_named AS
+SELECT starts, sum(marked) AS named
+FROM marked_cells
+WHERE grain = 'week' AND scope = 'all' AND task = 'cause-span'
+GROUP BY starts;
+
+CREATE OR REPLACE TEMP TABLE causes_before AS
+FROM causes_named WHERE starts IN (SELECT week FROM touched);
+
 DELETE FROM marked_cells WHERE is_touched(grain, starts);
 INSERT INTO marked_cells FROM counted_marked('hour', 'all');
 INSERT INTO marked_cells FROM counted_marked('hour', 'source');
@@ -120,6 +129,18 @@ INSERT INTO marked_cells FROM counted_marked('day', 'channel');
 INSERT INTO marked_cells FROM counted_marked('week', 'all');
 INSERT INTO marked_cells FROM counted_marked('week', 'source');
 INSERT INTO marked_cells FROM counted_marked('week', 'channel');
+
+INSERT INTO cause_losses
+SELECT starts::DATE, causes_before.named - coalesce(causes_named.named, 0) AS lost
+FROM causes_before
+LEFT JOIN causes_named USING (starts)
+WHERE lost > 0;
+
+DROP VIEW causes_named;
+DROP TABLE causes_before;
+
+-- Of these weeks what subtraction would tell is looked for next.
+CREATE OR REPLACE TEMP TABLE touched_weeks AS SELECT DISTINCT week FROM touched;
 
 DROP TABLE touched;
 DROP VIEW counted_messages;

@@ -16,8 +16,17 @@ CREATE TABLE IF NOT EXISTS theme_weeks (
     authors INTEGER NOT NULL
 );
 
--- How many causes of a week its themes were found in.
+-- How many causes of a week its themes were found in, and how many messages of the week
+-- that named one had been deleted or edited by then, so far as the warehouse knew.
 CREATE TABLE IF NOT EXISTS theme_causes (
     week DATE NOT NULL,
     causes INTEGER NOT NULL
+);
+ALTER TABLE theme_causes ADD COLUMN IF NOT EXISTS taken_back BIGINT DEFAULT 0;
+
+-- By how much the messages of a week that name a cause became fewer, as cells were counted:
+-- deletions and edits, for retention leaves the warehouse alone.
+CREATE TABLE IF NOT EXISTS cause_losses (
+    week DATE NOT NULL,
+    lost BIGINT NOT NULL
 );

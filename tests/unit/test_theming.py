@@ -17,6 +17,7 @@ from pipeline.log.open import open_log
 from pipeline.records import Mark, TaggedMessage, encode
 from pipeline.testing import MemoryLog
 from pipeline.themes.found import Theme, Week
+from pipeline.warehouse.cells import recount
 from pipeline.warehouse.testing import NOW, SmallWarehouse, tagged
 from pipeline.warehouse.themes import ThemeStore
 
@@ -127,6 +128,16 @@ def test_the_newest_revision_counts_whatever_comes_last() -> None:
     assert [cause.words for cause in causes_on(log)] == ["slow"]
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_deletion_without_a_revision_takes_every_revision_back(
+    *, first: bool
+) -> None:
+    log = MemoryLog()
+    told = [named("1", "slow", revision=5), tagged("1", LAST_WEEK, deleted=True)]
+    on_log(log, told[::-1] if first else told)
+    assert causes_on(log) == []
+
+
 def test_themes_of_the_log_are_published_by_week(
     warehouse: SmallWarehouse, tmp_path: Path
 ) -> None:
@@ -171,7 +182,7 @@ def keep(store: ThemeStore, *counts: tuple[int, int, int], causes: int = 50) -> 
         (number, Theme(("ci",), {"ci": 1.0}, (Week(MONDAY, messages, authors),)))
         for number, messages, authors in counts
     ]
-    store.keep(themes, {MONDAY: causes})
+    store.keep(themes, {MONDAY: causes}, store.taken_back())
 
 
 def published(warehouse: SmallWarehouse, at: datetime = NOW) -> list[int]:
@@ -202,6 +213,37 @@ def test_a_week_stays_as_it_was_when_retention_took_part_of_it(
     for numbers in ([(2, 6, 6)], []):
         keep(store, *numbers, causes=50 if numbers else 0)
         assert published(warehouse) == [2]
+
+
+def test_a_deleted_message_leaves_the_theme_though_causes_become_fewer(
+    warehouse: SmallWarehouse, tmp_path: Path
+) -> None:
+    told = [named(f"{n}", "slow", author=n) for n in range(9)]
+    warehouse.load(*told)
+    recount(warehouse.connection, warehouse.path)
+    store = ThemeStore(warehouse.connection, tmp_path)
+    keep(store, (1, 8, 8), causes=8)
+    warehouse.load(tagged("8", LAST_WEEK, deleted=True), start=9)
+    recount(warehouse.connection, warehouse.path)
+    keep(store, (1, 7, 7), causes=7)
+    published(warehouse)
+    assert warehouse.tables()["themes"][0][3] == 7
+    keep(store, (1, 6, 6), causes=6)  # now it was retention
+    published(warehouse)
+    assert warehouse.tables()["themes"][0][3] == 7
+
+
+def test_a_deletion_withdraws_a_week_that_the_log_has_no_more(
+    warehouse: SmallWarehouse, tmp_path: Path
+) -> None:
+    warehouse.load(*(named(f"{n}", "slow", author=n) for n in range(9)))
+    recount(warehouse.connection, warehouse.path)
+    store = ThemeStore(warehouse.connection, tmp_path)
+    keep(store, (1, 8, 8), causes=8)
+    warehouse.load(tagged("8", LAST_WEEK, deleted=True), start=9)
+    recount(warehouse.connection, warehouse.path)
+    store.keep([], {}, store.taken_back())
+    assert published(warehouse) == []
 
 
 def test_a_warehouse_of_before_themes_gets_their_tables(tmp_path: Path) -> None:
