@@ -42,10 +42,12 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     `messages` are those of live and history. `history_waiting` is the part of
     `waiting_to_be_tagged` that is tagged only while nothing live waits. With a
-    `log_error` nothing is known but the age of the published file.
+    `log_error` nothing is known but the age of the published file; with a
+    `published_error` all but that.
     """
 
     log_error: str | None = None
+    published_error: str | None = None
     messages: int | None = None
     waiting_to_be_tagged: int | None = None
     history_waiting: int | None = None
@@ -61,18 +63,21 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def read_status(config: Config, now: datetime) -> Status:
     """The state of the parts that `config` describes, at `now`.
 
-    A log that cannot be read is said in it.
-
-    Raises:
-        WarehouseError: the published file is none.
+    A log or a published file that cannot be read is said in it.
     """
-    published_age_s = _published_age_s(Path(config.warehouse.published), now)
+    published_age_s = published_error = None
+    try:
+        published_age_s = _published_age_s(Path(config.warehouse.published), now)
+    except WarehouseError as error:
+        published_error = str(error)
     try:
         with closing(open_impatiently(config.log)) as log:
             status = _log_status(log, now)
     except LogError as error:
-        return Status(log_error=str(error), published_age_s=published_age_s)
-    return msgspec.structs.replace(status, published_age_s=published_age_s)
+        status = Status(log_error=str(error), published_age_s=None)
+    return msgspec.structs.replace(
+        status, published_age_s=published_age_s, published_error=published_error
+    )
 
 
 def _log_status(log: MessageLog, now: datetime) -> Status:
@@ -95,7 +100,8 @@ def _log_status(log: MessageLog, now: datetime) -> Status:
 
 def render(status: Status) -> str:
     """The status as lines for a person."""
-    published = f"published     {_age(status.published_age_s)}"
+    published = status.published_error or _age(status.published_age_s)
+    published = f"published     {published}"
     if status.log_error is not None:
         return f"log           {status.log_error}\n{published}"
     lines = [
@@ -190,7 +196,8 @@ def _published_age_s(published: Path, now: datetime) -> float | None:
             (row,) = connection.execute("SELECT published_at FROM about").fetchall()
     except (duckdb.Error, ValueError) as error:
         raise WarehouseError(
-            f"{published} is no published file: set another [warehouse] published"
+            f"{published} is no published file, or cannot be read: delete it if it was "
+            "one, which is made anew, or set another [warehouse] published"
         ) from error
     at: datetime = row[0]
     return (now - at.replace(tzinfo=UTC)).total_seconds()

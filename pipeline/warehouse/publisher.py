@@ -79,10 +79,7 @@ def publish(
         raise WarehouseError(
             f"{target} is the private warehouse itself: publish to another path"
         )
-    if target.exists() and not _is_duckdb(target):
-        raise WarehouseError(
-            f"{target} is no DuckDB file and would be overwritten: publish elsewhere"
-        )
+    _check_replaceable(target)
     now = now.astimezone(UTC)
     about = {
         "version": version("groundswell"),
@@ -96,12 +93,28 @@ def publish(
         _replacing(target) as fresh,
         _attached(connection, fresh),
     ):
+        connection.execute("SET VARIABLE today = ?", [now.date()])
         _by_scopes(connection, "publish.sql")
         connection.execute(_FORECASTS)
         connection.execute(_COVERAGE, [settings.min_authors, now.date()])
         connection.execute(_THEMES, [settings.min_authors, now.date()])
         _by_scopes(connection, "companions.sql")
         connection.execute(_ABOUT, about)
+
+
+def _check_replaceable(target: Path) -> None:
+    """Refuse to overwrite what is not ours; an empty file holds nothing to lose."""
+    if target.is_dir():
+        raise WarehouseError(
+            f"{target} is a folder: let [warehouse] published name a file"
+        )
+    with explained(target):
+        if target.exists() and target.stat().st_size and not _is_duckdb(target):
+            raise WarehouseError(
+                f"{target} is no DuckDB file, or a damaged one, and would be "
+                "overwritten: delete it if it was the published file, which is made "
+                "anew at any time, or set another [warehouse] published"
+            )
 
 
 def _is_duckdb(path: Path) -> bool:

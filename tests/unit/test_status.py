@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from pipeline.config import Config, LogSettings, WarehouseSettings
-from pipeline.errors import WarehouseError
 from pipeline.jobs import dead_letters
 from pipeline.jobs.status import read_status, render
 from pipeline.log.message_log import Entry, Topic
@@ -154,11 +153,19 @@ def test_the_age_of_the_published_file_is_shown(tmp_path: Path) -> None:
     assert "published     3 hours ago" in render(read_status(config, NOW))
 
 
-def test_a_published_path_that_holds_something_else_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", [b"a diary", b"", b"\0" * 8 + b"DUCK" + b"\7" * 99])
+def test_a_published_file_that_cannot_be_read_hides_nothing_else(
+    tmp_path: Path, held: bytes
+) -> None:
     config = configured(tmp_path)
-    Path(config.warehouse.published).write_text("a diary", encoding="utf-8")
-    with pytest.raises(WarehouseError, match="is no published file"):
-        read_status(config, NOW)
+    append(config, "messages", message(1))
+    Path(config.warehouse.published).write_bytes(held)
+    status = read_status(config, NOW)
+    assert "is no published file" in str(status.published_error)
+    assert status.messages == 1
+    shown = render(status)
+    assert "messages      1" in shown
+    assert "delete it if it was one" in shown
 
 
 def test_a_record_that_cannot_be_read_hides_nothing_else(tmp_path: Path) -> None:

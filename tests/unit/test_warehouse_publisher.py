@@ -84,6 +84,36 @@ def test_a_file_that_is_no_database_is_never_overwritten(
     assert target.read_text(encoding="utf-8") == "a secret"
 
 
+def test_an_empty_file_is_replaced(warehouse: SmallWarehouse) -> None:
+    warehouse.published.touch()
+    warehouse.publish()
+    assert warehouse.rows("SELECT messages FROM about") == [(0,)]
+
+
+def test_a_damaged_file_need_only_be_deleted(warehouse: SmallWarehouse) -> None:
+    warehouse.published.write_bytes(b"\x07" * 999)
+    with pytest.raises(WarehouseError, match="delete it if it was the published file"):
+        warehouse.publish()
+    warehouse.published.unlink()
+    warehouse.publish()
+    assert warehouse.rows("SELECT messages FROM about") == [(0,)]
+
+
+def test_a_torn_file_that_begins_like_ours_is_replaced(
+    warehouse: SmallWarehouse,
+) -> None:
+    warehouse.publish()
+    os.truncate(warehouse.published, 999)
+    warehouse.publish()
+    assert warehouse.rows("SELECT messages FROM about") == [(0,)]
+
+
+def test_a_folder_is_no_place_to_publish(warehouse: SmallWarehouse) -> None:
+    warehouse.published.mkdir()
+    with pytest.raises(WarehouseError, match="is a folder: let"):
+        warehouse.publish()
+
+
 def test_every_table_and_column_is_explained(warehouse: SmallWarehouse) -> None:
     warehouse.publish()
     unexplained = (
