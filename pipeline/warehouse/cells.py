@@ -31,7 +31,21 @@ def recount(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
             return False
         with transaction(connection):
             connection.execute(script("cells.sql"))
+            _withhold(connection)
         return True
+
+
+def _withhold(connection: duckdb.DuckDBPyConnection) -> None:
+    """Find what subtraction would tell in the weeks that were counted, one by one."""
+    weeks = connection.execute(
+        "SELECT week FROM touched_weeks ORDER BY week"
+    ).fetchall()
+    for (week,) in weeks:
+        connection.execute("SET VARIABLE first_week = ?", [week])
+        connection.execute(
+            "SET VARIABLE after_last_week = getvariable('first_week') + INTERVAL 7 DAYS"
+        )
+        connection.execute(script("nested.sql"))
 
 
 def set_labels(
@@ -60,6 +74,7 @@ def set_labels(
     ]
     with explained(Path(settings.path)), transaction(connection):
         _drop_forecasts_of_stricter(connection, rows)
+        _touch_where_rules_changed(connection, rows)
         connection.execute("DELETE FROM labels")
         for row in rows:
             connection.execute("INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?)", row)
@@ -69,6 +84,18 @@ def _configured(label: Label, settings: WarehouseSettings) -> int:
     if label.task == "marker":
         return settings.min_authors_markers
     return settings.min_authors
+
+
+def _touch_where_rules_changed(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Have all cells judged anew by other rules."""
+    before = connection.execute("SELECT task, label, min_authors, finest FROM labels")
+    if set(before.fetchall()) != {(row[0], row[1], *row[5:]) for row in rows}:
+        connection.execute(
+            "INSERT INTO touched_days SELECT DISTINCT starts::DATE FROM cells "
+            "WHERE grain = 'day'"
+        )
 
 
 def _drop_forecasts_of_stricter(

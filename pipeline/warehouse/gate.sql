@@ -36,12 +36,26 @@ FROM enough_authors WHERE marked_authors = 0 OR marked_authors >= 3;
 CREATE OR REPLACE VIEW not_everybody AS
 FROM enough_marked WHERE marked_authors < authors;
 
--- The last step: further rules, which look at several cells at once, go before it.
+-- What would tell of other cells by subtraction, found by nested.sql as cells are counted;
+-- in a warehouse that lacks the table, of all days.
+INSERT INTO touched_days
+SELECT DISTINCT starts::DATE
+FROM cells
+WHERE grain = 'day'
+    AND NOT EXISTS (FROM duckdb_tables() WHERE table_name = 'withheld');
+
+CREATE TABLE IF NOT EXISTS withheld (
+    grain VARCHAR NOT NULL,
+    scope VARCHAR NOT NULL,
+    starts TIMESTAMP NOT NULL,
+    task VARCHAR NOT NULL,
+    label VARCHAR NOT NULL
+);
+
 CREATE OR REPLACE VIEW publishable AS
-SELECT
-    * EXCLUDE (marked_authors, min_authors, finest),
-    marked / messages AS prevalence
-FROM not_everybody;
+SELECT * EXCLUDE (marked_authors, min_authors), marked / messages AS prevalence
+FROM not_everybody
+ANTI JOIN withheld USING (grain, scope, starts, task, label);
 
 -- The worst that a connector said of itself on a day.
 CREATE OR REPLACE VIEW worst_pulses AS
@@ -54,7 +68,7 @@ FROM pulses
 GROUP BY ALL;
 
 -- Every day of each source, from its first to its last but not beyond today: how many
--- messages, where enough people wrote, and the worst that its connector said.
+-- messages, and 'ok', where enough people wrote; else the worst that its connector said.
 CREATE OR REPLACE MACRO publishable_coverage(min_authors, today) AS TABLE
 WITH
 written AS (
@@ -81,7 +95,7 @@ SELECT
     source,
     day,
     messages,
-    coalesce(state, CASE WHEN messages > 0 THEN 'ok' END, 'silent') AS state
+    CASE WHEN messages > 0 THEN 'ok' ELSE coalesce(state, 'silent') END AS state
 FROM days
 LEFT JOIN written USING (source, day)
 LEFT JOIN worst_pulses USING (source, day);

@@ -88,7 +88,7 @@ def test_zeros_are_published_for_every_label_of_a_cell(
     warehouse: SmallWarehouse,
 ) -> None:
     warehouse.load(*crowd("a", NOW, size=10))
-    warehouse.publish()
+    warehouse.publish(NOW + DAY)
     found = "SELECT count(*), max(prevalence) FROM prevalence_daily WHERE scope = 'all'"
     labels = "SELECT count(*), 0.0 FROM labels WHERE task <> 'cause'"
     assert warehouse.rows(found) == warehouse.rows(labels)
@@ -245,7 +245,7 @@ def test_a_marker_needs_ten_authors_and_is_never_hourly(
             for i in range(size)
         )
     )
-    warehouse.publish()
+    warehouse.publish(NOW + 7 * DAY)
     for table in ("prevalence_daily", "prevalence_weekly"):
         found = warehouse.rows(f"FROM {table} WHERE task = 'marker'")
         assert bool(found) is published
@@ -255,7 +255,7 @@ def test_a_marker_needs_ten_authors_and_is_never_hourly(
 def test_the_settings_raise_the_fewest_authors(tmp_path: Path) -> None:
     small = SmallWarehouse(tmp_path, min_authors=8, min_authors_markers=12)
     small.load(*crowd("a", NOW, size=11))
-    small.publish()
+    small.publish(NOW + DAY)
     tasks = small.rows("SELECT DISTINCT task FROM prevalence_daily")
     assert ("basic-emotion",) in tasks
     assert ("marker",) not in tasks
@@ -274,6 +274,104 @@ def test_the_settings_cannot_lower_what_a_label_asks_for(tmp_path: Path) -> None
     ).fetchall()
     assert least == [(10,)]
     small.close()
+
+
+# ── subtraction ─────────────────────────────────────────────────────────────────
+
+
+def stressed(
+    warehouse: SmallWarehouse, table: str, now: datetime = NOW + 7 * DAY
+) -> list[tuple[object, ...]]:
+    warehouse.publish(now)
+    return warehouse.rows(
+        f"SELECT scope, messages, authors, marked FROM {table} "
+        "WHERE label = 'stress' ORDER BY ALL"
+    )
+
+
+def load_stressed(
+    warehouse: SmallWarehouse, size: int, marked: int, at: datetime = NOW, **where: str
+) -> None:
+    first = 100 * len(where.get("source", "")) + 10_000 * len(where.get("channel", ""))
+    warehouse.load(
+        *(
+            tagged(
+                f"{at}{first + i}",
+                at,
+                [STRESS] * (i < marked),
+                author=first + i,
+                **where,
+            )
+            for i in range(size)
+        )
+    )
+
+
+@pytest.mark.parametrize("level", ["source", "channel"])
+def test_one_person_beside_a_crowd_is_not_all_minus_the_crowd(
+    warehouse: SmallWarehouse, level: str
+) -> None:
+    load_stressed(warehouse, 14, 4, **{level: "chat"})
+    load_stressed(warehouse, 1, 1, **{level: "one-person"})
+    rows = stressed(warehouse, "prevalence_daily")
+    assert {row[1:] for row in rows} == {(15, 15, 5)}
+    assert not [row for row in rows if "chat" in str(row[0])]
+
+
+def test_what_is_left_of_all_may_be_a_crowd_of_its_own(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_stressed(warehouse, 1, 1, source="a")
+    load_stressed(warehouse, 14, 4, source="bb")
+    load_stressed(warehouse, 30, 5, source="ccc")
+    scopes = {row[0] for row in stressed(warehouse, "prevalence_daily")}
+    assert scopes == {"all", "ccc", "ccc/#ubuntu"}
+
+
+def test_a_week_minus_six_days_is_not_the_seventh(warehouse: SmallWarehouse) -> None:
+    for day in range(7):
+        load_stressed(warehouse, 14, 2 if day == 6 else 3, MONDAY + day * DAY)
+    assert len(stressed(warehouse, "prevalence_daily")) == 6 * 3
+    assert stressed(warehouse, "prevalence_weekly") == []
+
+
+def test_a_week_is_published_where_its_withheld_days_are_a_crowd(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_stressed(warehouse, 14, 3, MONDAY)
+    load_stressed(warehouse, 14, 3, MONDAY + DAY)
+    rows = stressed(warehouse, "prevalence_weekly")
+    assert {row[1:] for row in rows} == {(28, 14, 6)}
+
+
+def test_a_day_minus_its_hours_is_not_a_lonely_hour(warehouse: SmallWarehouse) -> None:
+    warehouse.load(*crowd("a", MONDAY, marked=3))
+    warehouse.load(*crowd("b", MONDAY + HOUR, size=1, marked=1))
+    assert anger(warehouse, "prevalence_daily", "day")
+    assert anger(warehouse, "prevalence_hourly", "hour") == []
+
+
+def test_a_warehouse_of_before_is_judged_when_it_is_opened(tmp_path: Path) -> None:
+    before = SmallWarehouse(tmp_path)
+    load_stressed(before, 14, 4, source="chat")
+    load_stressed(before, 1, 1, source="one-person")
+    recount(before.connection, before.path)
+    before.connection.execute("DROP TABLE withheld")
+    before.close()
+    now = SmallWarehouse(tmp_path)
+    assert [row[0] for row in stressed(now, "prevalence_daily")] == ["all"]
+    now.close()
+
+
+def test_a_marker_enters_once_its_day_is_over_so_that_no_message_is_told(
+    warehouse: SmallWarehouse,
+) -> None:
+    load_stressed(warehouse, 14, 4)
+    midnight = datetime(2026, 3, 2, tzinfo=UTC)
+    for table in ("prevalence_daily", "prevalence_weekly"):
+        moment = timedelta(microseconds=1)
+        assert stressed(warehouse, table, midnight - moment) == []
+        assert len(stressed(warehouse, table, midnight)) == 3
 
 
 # ── coverage ────────────────────────────────────────────────────────────────────
@@ -304,14 +402,25 @@ def test_every_day_between_the_first_and_the_last_is_covered(
     ]
 
 
-def test_the_worst_state_of_a_day_is_shown(warehouse: SmallWarehouse) -> None:
-    warehouse.load(*crowd("a", NOW))
+def test_one_error_does_not_silence_a_day_on_which_a_crowd_was_heard(
+    warehouse: SmallWarehouse,
+) -> None:
+    warehouse.load(*crowd("a", NOW, size=40))
+    states = ("ok", "failing", "stopped")
+    warehouse.load(*(pulse(NOW, state) for state in states), topic="pulses")
+    assert coverage(warehouse) == [("ubuntu", date(2026, 3, 1), 40, "ok")]
+
+
+def test_the_worst_state_of_a_day_is_shown_where_no_crowd_was_heard(
+    warehouse: SmallWarehouse,
+) -> None:
+    warehouse.load(*crowd("a", NOW, size=4))
     states = ("ok", "rate-limited", "failing", "stopped")
     warehouse.load(*(pulse(NOW, state) for state in states), topic="pulses")
     warehouse.load(pulse(NOW, "rate-limited", "gitter"), topic="pulses", start=4)
     assert coverage(warehouse) == [
         ("gitter", date(2026, 3, 1), None, "rate-limited"),
-        ("ubuntu", date(2026, 3, 1), 6, "failing"),
+        ("ubuntu", date(2026, 3, 1), None, "failing"),
     ]
 
 
