@@ -11,6 +11,22 @@ from pipeline.config import WarehouseSettings
 from pipeline.tagging.labels import Label
 from pipeline.warehouse.database import explained, script, transaction
 from pipeline.warehouse.forecasts import TABLES as FORECAST_TABLES
+from pipeline.warehouse.slices import slices
+
+# A row takes several times as much memory here as when it is published.
+_WEEK_SIZES = """
+SELECT
+    week::DATE::VARCHAR,
+    4 * (SELECT count(*) FROM labels) * (
+        SELECT count(*)
+        FROM cells
+        WHERE starts >= week
+            AND starts < week + INTERVAL 7 DAYS
+            AND authors >= (SELECT min(min_authors) FROM labels)
+    )
+FROM touched_weeks
+ORDER BY week
+"""
 
 
 def recount(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
@@ -36,14 +52,11 @@ def recount(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
 
 
 def _withhold(connection: duckdb.DuckDBPyConnection) -> None:
-    """Find what subtraction would tell in the weeks that were counted, one by one."""
-    weeks = connection.execute(
-        "SELECT week FROM touched_weeks ORDER BY week"
-    ).fetchall()
-    for (week,) in weeks:
-        connection.execute("SET VARIABLE first_week = ?", [week])
+    """Find what subtraction would tell in the counted weeks, some at a time."""
+    for first, last in slices(connection.execute(_WEEK_SIZES).fetchall()):
+        connection.execute("SET VARIABLE first_week = ?::TIMESTAMP", [first])
         connection.execute(
-            "SET VARIABLE after_last_week = getvariable('first_week') + INTERVAL 7 DAYS"
+            "SET VARIABLE after_last_week = ?::TIMESTAMP + INTERVAL 7 DAYS", [last]
         )
         connection.execute(script("nested.sql"))
 

@@ -1,18 +1,22 @@
 -- Finds the cells that pass the gate by themselves, and would tell of others: by the
--- difference of a cell and those that lie within it. Run for the weeks from the variable
--- first_week up to after_last_week; all of a week is judged together.
+-- difference of a cell and those that lie within it. Run for those of touched_weeks from
+-- the variable first_week up to after_last_week; all of a week is judged together.
 --
 -- What is left of a published cell without the published ones in it, its rest, is to pass
 -- the gate itself, or to be empty. Of its authors only the fewest that they can be are
 -- known from the cells: those of its largest part, or the difference of the numbers.
 
 DELETE FROM withheld
-WHERE starts >= getvariable('first_week') AND starts < getvariable('after_last_week');
+WHERE starts >= getvariable('first_week')
+    AND starts < getvariable('after_last_week')
+    AND date_trunc('week', starts) IN (SELECT week FROM touched_weeks);
 
 CREATE OR REPLACE TEMP TABLE alone AS
 SELECT * EXCLUDE (finest), date_trunc('day', starts) AS day
 FROM not_everybody
-WHERE starts >= getvariable('first_week') AND starts < getvariable('after_last_week');
+WHERE starts >= getvariable('first_week')
+    AND starts < getvariable('after_last_week')
+    AND date_trunc('week', starts) IN (SELECT week FROM touched_weeks);
 
 CREATE OR REPLACE TEMP MACRO holder_of(scope) AS
     CASE
@@ -157,6 +161,7 @@ hidden AS (
         AND scope = 'all'
         AND starts >= getvariable('first_week')
         AND starts < getvariable('after_last_week')
+        AND date_trunc('week', starts) IN (SELECT week FROM touched_weeks)
         AND (starts, task, label)
             NOT IN (SELECT (starts, task, label) FROM days WHERE scope = 'all')
     GROUP BY ALL
