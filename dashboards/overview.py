@@ -127,20 +127,41 @@ GROUP BY hour
 ORDER BY hour
 """
 
-CAUSES_RANKED = f"""
+WITHHELD_MARKED = 1.5
+"""What a withheld count stands for, as the forecasts take it: one or two as a rule."""
+
+
+def _ranked(task: str, label: str, table: str, time: str, of: str = "true") -> str:
+    """Each label's share of the messages of all times of which any label is known.
+
+    A withheld count is taken for `WITHHELD_MARKED`; of a label whose counts are all
+    withheld nothing is known, and its name says so.
+    """
+    return f"""
 WITH shown AS (
-  SELECT day, cause, marked, messages
-  FROM causes_daily
-  WHERE {SCOPE} AND $__timeFilter(day::TIMESTAMP)
-), total AS (
-  SELECT sum(messages) AS messages
-  FROM (SELECT day, max(messages) AS messages FROM shown GROUP BY day)
+  SELECT {time}, {label} AS label, marked, messages
+  FROM {table}
+  WHERE {SCOPE} AND {of} AND $__timeFilter({time}::TIMESTAMP)
+), times AS (
+  SELECT {time}, max(messages) AS messages FROM shown GROUP BY {time}
+), named AS (
+  SELECT label FROM labels WHERE task = '{task}'
+  UNION
+  SELECT label FROM shown
+), counted AS (
+  SELECT label, count(marked) AS known,
+    sum(coalesce(marked, {WITHHELD_MARKED}))::DOUBLE / sum(times.messages) AS share
+  FROM named CROSS JOIN times LEFT JOIN shown USING ({time}, label)
+  GROUP BY label
 )
-SELECT cause, sum(marked) / any_value(total.messages) AS "of all messages"
-FROM shown CROSS JOIN total
-GROUP BY cause
-ORDER BY 2 DESC, cause
+SELECT label || CASE WHEN known = 0 THEN ' (withheld)' ELSE '' END AS "{task}",
+  CASE WHEN known > 0 THEN share END AS "of all messages"
+FROM counted
+ORDER BY 2 DESC NULLS LAST, 1
 """
+
+
+CAUSES_RANKED = _ranked("cause", "cause", "causes_daily", "day")
 CAUSES_DAILY = f"""
 WITH shown AS (
   SELECT day, cause, marked, prevalence
@@ -184,20 +205,9 @@ FROM shown JOIN ranked USING (theme)
 GROUP BY ALL
 ORDER BY 1, 2
 """
-MARKERS_RANKED = f"""
-WITH shown AS (
-  SELECT week, label, marked, messages
-  FROM prevalence_weekly
-  WHERE {SCOPE} AND task = 'marker' AND $__timeFilter(week::TIMESTAMP)
-), total AS (
-  SELECT sum(messages) AS messages
-  FROM (SELECT week, max(messages) AS messages FROM shown GROUP BY week)
+MARKERS_RANKED = _ranked(
+    "marker", "label", "prevalence_weekly", "week", "task = 'marker'"
 )
-SELECT label, sum(marked) / any_value(total.messages) AS "of all messages"
-FROM shown CROSS JOIN total
-GROUP BY label
-ORDER BY 2 DESC, label
-"""
 
 HEARD = """
 SELECT day::TIMESTAMP AS time, source, messages AS "Value"
@@ -349,7 +359,7 @@ def _emotions() -> Iterable[panels.Panel]:
         "Share of messages that express each emotion. A message may express several, "
         "or none. Days on which too few people wrote, or too few expressed an "
         "emotion, are withheld; a 7-day mean is over the published days, at least "
-        "three of them.",
+        "three of them, so that of a rare emotion is a little too high.",
         (0, 8, 14, 10),
         DuckDbQuery(EMOTIONS),
     ).legend(panels.legend("bottom"))
@@ -400,8 +410,10 @@ def _causes() -> Iterable[panels.Panel]:
     yield panels.ranking(
         10,
         "What frustrates",
-        "Share of all messages of the chosen time that name each cause. Withheld days "
-        "count as none, so the true share may be a little higher.",
+        "Share of all messages of the chosen time that name each cause. A day on "
+        "which a cause is withheld counts as 1.5 messages, since as a rule one or two "
+        "people named it: so the share of a rare cause is an estimate. 'Withheld' "
+        "are causes of which no day is published.",
         (0, 18, 9, 11),
         DuckDbQuery(CAUSES_RANKED),
     )
@@ -411,7 +423,8 @@ def _causes() -> Iterable[panels.Panel]:
             "Causes of frustration over time",
             "Mentions of each cause per message, day by day: the six most frequent of "
             "the chosen time, and the remaining ones together. A message may name "
-            "several causes.",
+            "several causes. Withheld causes are missing from a day's bar, so it may "
+            "be too short.",
             (9, 18, 15, 11),
             DuckDbQuery(CAUSES_DAILY, "series"),
         ),
@@ -438,7 +451,7 @@ def _themes() -> Iterable[panels.Panel]:
         17,
         "Themes over time",
         "Messages a week that name a cause of each theme: the six most frequent of "
-        "the chosen time, and the remaining ones together.",
+        "the chosen time, and the remaining ones together. Withheld weeks are missing.",
         (14, 29, 10, 9),
         DuckDbQuery(THEMES_WEEKLY, "series"),
     ).unit("locale")
@@ -451,7 +464,8 @@ def _markers() -> Iterable[panels.Panel]:
             "Signs of strain",
             "Share of messages whose words point to stress, anxiety, burnout, bad "
             "sleep or loneliness. Words, no diagnosis. Markers need twice as many "
-            "people as emotions before a day is shown.",
+            "people as emotions before a day is shown. Withheld days are left out, so "
+            "the line of a rare marker runs a little too high.",
             (0, 38, 15, 11),
             DuckDbQuery(MARKERS),
         ),
@@ -461,7 +475,10 @@ def _markers() -> Iterable[panels.Panel]:
         13,
         "Markers by week, ranked",
         "Share of all messages of the chosen weeks that carry each marker, the "
-        "DSM-5 symptoms of depression among them. Words, no diagnosis.",
+        "DSM-5 symptoms of depression among them. A week in which a marker is "
+        "withheld counts as 1.5 messages, so the share of a rare marker is an "
+        "estimate. 'Withheld' are markers of which no week is published. Words, no "
+        "diagnosis.",
         (15, 38, 9, 11),
         DuckDbQuery(MARKERS_RANKED),
     )

@@ -141,6 +141,47 @@ def test_an_alarm_of_a_rise_is_none_of_the_level(tmp_path: Path) -> None:
     assert alarms()["all"] == [[1]]
 
 
+def test_a_withheld_count_is_neither_none_nor_left_out_of_a_ranking(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "published.duckdb"
+    write(path, NOW)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DELETE FROM causes_daily")
+        connection.execute("DELETE FROM prevalence_weekly")
+        connection.execute(
+            "INSERT INTO causes_daily "
+            "SELECT 'all', DATE '2026-03-01' + day::INTEGER, cause, 100, 20, 3, 0.03 "
+            "FROM range(10) t(day), (VALUES ('bug'), ('tone')) causes(cause) "
+            "WHERE cause = 'bug' OR day = 0"
+        )
+        connection.execute(
+            "INSERT INTO prevalence_weekly "
+            "SELECT 'all', DATE '2026-02-02' + 7 * week::INTEGER, 'marker', label, "
+            "100, 20, marked, marked / 100 "
+            "FROM range(4) t(week), (VALUES ('stress', 4), ('anxiety', 0)) v(label, "
+            "marked) WHERE label = 'stress' OR week = 0"
+        )
+        connection.execute(
+            "INSERT INTO labels VALUES ('cause', 'workload', NULL, 'd', 'r', 5, 'hour')"
+        )
+    ranked = {
+        one.panel: dict(zip(*one.bound, strict=True))
+        for one in ask(path, NOW)
+        if one.values["scope"] == "all"
+        and one.panel in ("What frustrates", "Markers by week, ranked")
+    }
+    assert ranked["What frustrates"] == {
+        "bug": pytest.approx(0.03),
+        "tone": pytest.approx((3 + 9 * 1.5) / 1000),
+        "workload (withheld)": None,
+    }
+    assert ranked["Markers by week, ranked"] == {
+        "stress": pytest.approx(0.04),
+        "anxiety": pytest.approx(3 * 1.5 / 400),
+    }
+
+
 def test_an_empty_published_file_breaks_no_panel(tmp_path: Path) -> None:
     path = tmp_path / "empty.duckdb"
     sql = ROOT / "pipeline" / "warehouse" / "published.sql"

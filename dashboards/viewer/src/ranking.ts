@@ -18,16 +18,16 @@ export class Ranking implements View {
     const settings = settingsOf(panel, numbers);
     const largest = Math.max(...numbers.values.map(Number), 0) || 1;
     const rows = names.values.map((name, index) => {
-      const value = Number(numbers.values[index]);
+      const value = numbers.values[index] as number | null;
       const bar = element("span", { class: "bar" });
-      bar.style.width = `${(100 * value) / largest}%`;
+      bar.style.width = `${(100 * (value ?? 0)) / largest}%`;
       if (settings.color?.fixedColor) bar.style.backgroundColor = settings.color.fixedColor;
       return element(
         "tr",
         {},
         element("th", { scope: "row" }, String(name)),
         element("td", { class: "bars", "aria-hidden": "true" }, bar),
-        element("td", { class: "number" }, format.text(value, settings)),
+        element("td", { class: "number" }, value === null ? "\u2013" : format.text(value, settings)),
       );
     });
     this.box.setAttribute("aria-label", panel.title ?? "");
