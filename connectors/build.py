@@ -40,6 +40,7 @@ class UnusableSource:
         self.name = settings.name
         self.platform = settings.platform
         self.kind = settings.kind
+        self.every_s = 0.0
         self._error = error
 
     async def pages(self, _cursor: Cursor | None) -> AsyncGenerator[Page, None]:

@@ -60,6 +60,7 @@ class ReplaySource:
         self.name = settings.name
         self.platform = settings.platform
         self.kind: Kind = settings.kind
+        self.every_s = 0.0
         self.bytes_read = 0
         self._files = [Path(file) for file in settings.files]
         self._speed = settings.speed

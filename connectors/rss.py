@@ -39,6 +39,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=60.0, sock_connect=15.0, sock_read=30.0)
 _AGENT = "groundswell"
 _ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, */*;q=0.5"
 _SECRETS = re.compile(r"(?<=://)[^/@]*+@|\?.*")
+_ROOT_CLOSED = re.compile(rb"</(?:[\w-]+:)?(?:rss|feed|rdf)\s*>", re.IGNORECASE)
+_END_BYTES = 4_096
 _REDIRECTS = 5
 _CHUNK = 2**16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,6 +83,7 @@ class RssSource:
         self.name = settings.name
         self.platform = settings.platform
         self.kind: Kind = settings.kind
+        self.every_s = settings.every_s
         self._settings = settings
         self._clock = clock
         # The address may hold credentials; this one can be told.
@@ -97,11 +100,18 @@ class RssSource:
                 answer = await self._ask(session, state)
                 if answer is not None:
                     messages, state = await in_thread(self._read, answer, state)
+                    if _is_cut(answer.body):
+                        if messages:
+                            yield Page(messages, [], _encoded(state))
+                        raise SourceError(
+                            f"{self._where} ends in its midst: if it stays so, tell "
+                            "who publishes it"
+                        )
                 yield Page(
                     messages,
                     [],
-                    msgspec.json.encode(state).decode(),
-                    pause_s=self._settings.every_s,
+                    _encoded(state),
+                    pause_s=self.every_s,
                     drained=True,
                 )
 
@@ -151,10 +161,13 @@ class RssSource:
 
     def _read(self, answer: _Answer, state: _State) -> tuple[list[RawMessage], _State]:
         feed = self._parsed(answer)
+        cut = _is_cut(answer.body)
         now = self._clock()
         found: dict[str, _Seen] = {}
         messages = []
-        for number, entry in enumerate(feed.entries, start=1):
+        # Of a feed that was cut, the last entry may be half of what it was.
+        entries = feed.entries[:-1] if cut else feed.entries
+        for number, entry in enumerate(entries, start=1):
             message = self._message(entry, feed.feed, number, now)
             key, digest = _digest(message.id), _digest(message.text)
             if key in found:
@@ -172,8 +185,9 @@ class RssSource:
                 found[key] = before
         messages.sort(key=lambda message: message.sent_at)
         return messages, _State(
-            etag=answer.headers.get("ETag", ""),
-            modified=answer.headers.get("Last-Modified", ""),
+            # Nothing by which the rest of a feed that was cut would be "not modified".
+            etag="" if cut else answer.headers.get("ETag", ""),
+            modified="" if cut else answer.headers.get("Last-Modified", ""),
             entries=_newest(state.entries, found),
         )
 
@@ -220,6 +234,16 @@ def _is_xml(body: bytes) -> bool:
     except (expat.ExpatError, ValueError, LookupError):
         return False
     return True
+
+
+def _is_cut(body: bytes) -> bool:
+    """Whether `body` is no whole XML, and its root is not closed at its end."""
+    end = body[-_END_BYTES:].replace(b"\0", b"")
+    return not _ROOT_CLOSED.search(end) and not _is_xml(body)
+
+
+def _encoded(state: _State) -> Cursor:
+    return msgspec.json.encode(state).decode()
 
 
 def _text(entry: Any) -> str:

@@ -37,6 +37,8 @@ FULL_RETRY_S = 5.0
 FULL_WARNING_S = 60.0
 FIRST_BACK_OFF_S = 2.0
 LONGEST_BACK_OFF_S = 900.0
+BRIEF_FAILURES = 3
+"""After more in a row, a source is asked no more often than when it is well."""
 LONGEST_REST_S = 24 * 3600.0
 """No source is left alone for longer, whatever it asks for."""
 LIVE_WITHIN = timedelta(days=1)
@@ -304,11 +306,17 @@ class Runner:
         await self._tell(drive, "rate-limited" if rests else "failing", text)
 
     def _rest_s(self, drive: _Drive, error: Exception) -> float:
-        """What the source asked for, or else a random part of a doubling time."""
-        if isinstance(error, SourceError) and error.retry_after_s is not None:
-            return min(max(error.retry_after_s, FIRST_BACK_OFF_S), LONGEST_REST_S)
+        """The longest of what it asks for, a doubling time, and its usual pause.
+
+        The doubling time is stretched by up to a half at random, so that sources of
+        one server do not all come at once; the usual pause counts for lasting errors.
+        """
         doubled = FIRST_BACK_OFF_S * 2.0 ** min(drive.failures - 1, 30)
-        return self._jitter.uniform(0.0, min(doubled, LONGEST_BACK_OFF_S))
+        rest_s = min(doubled, LONGEST_BACK_OFF_S) * self._jitter.uniform(1.0, 1.5)
+        if drive.failures > BRIEF_FAILURES:
+            rest_s = max(rest_s, drive.source.every_s)
+        asked_s = error.retry_after_s if isinstance(error, SourceError) else None
+        return max(rest_s, min(asked_s or 0.0, LONGEST_REST_S))
 
     async def _beat(self, drives: list[_Drive]) -> None:
         while True:

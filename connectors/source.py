@@ -88,6 +88,10 @@ class Source(Protocol):
     def kind(self) -> Kind:
         """What its messages are."""
 
+    @property
+    def every_s(self) -> float:
+        """Seconds between two requests when it is well; 0 where none are made."""
+
     def pages(self, cursor: Cursor | None) -> AsyncGenerator[Page, None]:
         """The pages after `cursor`, oldest first, from the beginning without one.
 

@@ -26,8 +26,10 @@ class FakeSource:
         *,
         name: str = "fake",
         pause_s: float = 0.0,
+        every_s: float = 0.0,
     ) -> None:
         self.name = name
+        self.every_s = every_s
         self.asked: list[Cursor | None] = []
         self._steps = [step for step in steps if not isinstance(step, Exception)]
         self._pause_s = pause_s

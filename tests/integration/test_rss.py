@@ -292,8 +292,8 @@ async def test_what_is_no_feed_is_an_error(server: Server, body: bytes) -> None:
         await ask(server)
 
 
-async def test_a_malformed_feed_is_read_as_far_as_it_goes(server: Server) -> None:
-    server.answer = server.body(feed(item(1), item(2))[:-60])
+async def test_a_malformed_feed_is_read_all_the_same(server: Server) -> None:
+    server.answer = server.body(feed(item(1, "a &nbsp; b"), item(2)))
     with capture_logs() as logs:
         page = await ask(server)
     assert [message.id for message in page.messages] == [
@@ -301,6 +301,36 @@ async def test_a_malformed_feed_is_read_as_far_as_it_goes(server: Server) -> Non
         hashed("id-2"),
     ]
     assert logs[0]["event"] == "feed-malformed"
+
+
+@pytest.mark.parametrize("kept", [700, 500])
+async def test_of_a_feed_that_was_cut_all_but_the_last_entry_is_told_and_it_fails(
+    server: Server, kept: int
+) -> None:
+    whole = feed(*map(item, range(1, 9)))
+    server.answer = server.body(whole[:kept], ETag='"cut"')
+    settings = RssSettings(name="news", url=server.url, every_s=60)
+    pages = RssSource(settings, lambda: NOW).pages(None)
+    page = await anext(pages)
+    assert not page.drained
+    assert page.pause_s == 0
+    assert all(message.text.endswith("text here") for message in page.messages)
+    told = {message.id for message in page.messages}
+    with pytest.raises(SourceError, match="ends in its midst"):
+        await anext(pages)
+    server.answer = server.body(whole)
+    rest = await ask(server, page.cursor)
+    assert "If-None-Match" not in server.asked[-1].headers
+    assert told | {message.id for message in rest.messages} == {
+        hashed(f"id-{number}") for number in range(1, 9)
+    }
+    assert told.isdisjoint(message.id for message in rest.messages)
+
+
+async def test_a_feed_of_one_entry_that_was_cut_tells_nothing(server: Server) -> None:
+    server.answer = server.body(feed(item(1))[:-60])
+    with pytest.raises(SourceError, match="ends in its midst"):
+        await ask(server)
 
 
 async def test_a_large_malformed_feed_is_an_error(server: Server) -> None:
@@ -313,7 +343,8 @@ async def test_hostile_markup_takes_bounded_time(server: Server) -> None:
     body = feed(item(1))[:-16] + b"<a " * 85_000
     server.answer = server.body(body[: rss.MAX_MENDED_BYTES])
     began = time.process_time()
-    await ask(server)
+    with pytest.raises(SourceError, match="ends in its midst"):
+        await ask(server)
     assert time.process_time() - began < 10.0
 
 
