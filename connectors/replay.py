@@ -1,8 +1,9 @@
 """Reads JSONL archives: all at once, or at a multiple of their own pace.
 
 The cursor tells the last line read and its digest, and a digest of the files before,
-so that a replay goes on in the midst of a file, and begins again when an archive has
-changed; the messages' keys make what is then read twice harmless.
+so that a replay goes on in the midst of a file, or where the last one has grown, and
+begins again when an archive has changed; the messages' keys make what is then read
+twice harmless.
 """
 
 import hashlib
@@ -102,12 +103,17 @@ class ReplaySource:
                     yield None
                     continue
                 item = _understood(line, path)
+                if isinstance(item, Refusal) and _is_unfinished(line):
+                    log.warning("last-line-unfinished", source=self.name)
+                    continue
                 wait_s = pace.wait_s(item)
                 if batch.is_full or wait_s:
                     yield batch.page(wait_s)
                 batch.add(line, item)
-            batch.next_file(path)
-            position = batch.position
+            # The last file is never left behind, since it may grow.
+            if path is not self._files[-1]:
+                batch.next_file(path)
+                position = batch.position
         if batch.moved:
             yield batch.page()
 
@@ -242,6 +248,11 @@ def _understood(line: Line, path: Path) -> RawMessage | Refusal | None:
         return parse(data, str(path), line.number)
     except ValueError as error:
         return Refusal(str(path), line.number, str(error), data)
+
+
+def _is_unfinished(line: Line) -> bool:
+    """Whether it lacks its end: whoever writes the file may go on with it."""
+    return line.fault is None and 0 < len(line.data) == line.end - line.start
 
 
 def _check(path: Path) -> None:

@@ -130,6 +130,28 @@ def test_an_archive_that_grew_is_read_on(tmp_path: Path) -> None:
     assert ids(pages(source(file), cursor)) == list(range(3, 9))
 
 
+def test_what_was_appended_after_the_end_is_read_alone(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.jsonl", range(100))
+    found = pages(source(path))
+    with path.open("ab") as file:
+        file.writelines(map(line, range(100, 150)))
+    more = pages(source(path), found[-1].cursor)
+    assert ids(more) == list(range(100, 150))
+    assert pages(source(path), more[-1].cursor) == []
+
+
+def test_an_unfinished_last_line_is_read_once_it_is_whole(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.jsonl", range(3))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with capture_logs() as logs:
+        found = pages(source(path))
+    assert [log["event"] for log in logs] == ["last-line-unfinished"]
+    assert (ids(found), refusals(found)) == ([0, 1], [])
+    path.write_bytes(whole)
+    assert ids(pages(source(path), found[-1].cursor)) == [2]
+
+
 def test_every_bad_line_is_refused_with_its_place_and_the_rest_is_read(
     tmp_path: Path,
 ) -> None:
@@ -268,4 +290,4 @@ def test_no_message_waits_for_a_date_that_cannot_be(tmp_path: Path) -> None:
 
 def test_the_cursor_is_json(tmp_path: Path) -> None:
     (page,) = pages(source(archive(tmp_path / "1", range(2))))
-    assert msgspec.json.decode(page.cursor)["file"] == 1
+    assert msgspec.json.decode(page.cursor)["line"] == 2
