@@ -81,7 +81,7 @@ HAVING count(*) > 0
 """
 EXPECTED = f"""
 WITH {CHOSEN}
-SELECT avg(mean) AS "Expected"
+SELECT avg(mean) AS "Median forecast"
 FROM forecasts JOIN chosen USING (origin)
 WHERE {SERIES}
 HAVING count(*) > 0
@@ -310,8 +310,9 @@ def _figures() -> Iterable[panels.Panel]:
     )
     yield _share(
         4,
-        "Expected share",
-        "Mean of the daily shares forecast from the chosen day on.",
+        "Median forecast",
+        "Mean, over the days forecast, of the share that each is as likely to exceed "
+        "as to miss.",
         (8, 4, 3, 4),
         EXPECTED,
         decimals=1,
