@@ -21,7 +21,8 @@ heard AS (
     ANTI JOIN unheard USING (scope, starts)
 ),
 -- Where enough people wrote and the share is withheld, one or two of them are marked, as
--- anybody can tell. Left out, a rare label would seem to have none but its high days.
+-- anybody can tell. Left out, a rare label would seem to have none but its high days. Of
+-- those withheld for the sake of others more may be: such days are unknown.
 days AS (
     SELECT
         heard.scope,
@@ -44,6 +45,11 @@ days AS (
         AND published.starts = heard.starts
         AND published.task = telling.task
         AND published.label = telling.label
+    ANTI JOIN (FROM withheld WHERE grain = 'day') AS for_others
+        ON for_others.scope = heard.scope
+        AND for_others.starts = heard.starts
+        AND for_others.task = telling.task
+        AND for_others.label = telling.label
 )
 SELECT
     alive,

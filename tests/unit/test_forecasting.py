@@ -579,16 +579,13 @@ def test_labels_of_a_scope_listen_to_each_other(warehouse: SmallWarehouse) -> No
     before = asked("anger")
     assert before.related == []
     fear = ("basic-emotion", "fear")
-    for source in ("ubuntu", "gitter"):
-        warehouse.load(
-            *(
-                tagged(
-                    f"{n}-{author}", NOW - n * DAY, [fear], author=author, source=source
-                )
-                for n in range(1, 31)
-                for author in range(3, 6)
-            )
+    warehouse.load(
+        *(
+            tagged(f"{n}-{author}", NOW - n * DAY, [fear], author=author)
+            for n in range(1, 31)
+            for author in range(3, 6)
         )
+    )
     recount(warehouse.connection, warehouse.path)
     assert [cells.name for cells in asked("anger").related] == [("ubuntu", *fear)]
     assert [cells.name for cells in asked("fear").related] == [("ubuntu", *ANGER)]
