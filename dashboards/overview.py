@@ -53,6 +53,7 @@ SELECT count(*) AS "Alarms"
 FROM alarms
 WHERE {SCOPE} AND kind = 'level' AND alarm AND skill
   AND origin = (SELECT max(origin) FROM alarms WHERE {SCOPE})
+  AND origin > (SELECT max(origin) - 7 FROM alarms)
 """
 TROUBLED = """
 SELECT count(*) AS "Sources in trouble"
@@ -337,7 +338,7 @@ def _figures() -> Iterable[panels.Panel]:
         6,
         "Alarms",
         "Labels of this scope with an alarm that their level will be high, raised by "
-        "the newest forecast; only alarms that have been clearly better than the usual "
+        "the newest forecast, if that is of the last week; only alarms that have been clearly better than the usual "
         "frequency count. The forecast dashboard shows them, one label at a time.",
         (16, 4, 4, 4),
         DuckDbQuery(ALARMS),
