@@ -338,8 +338,9 @@ def _figures() -> Iterable[panels.Panel]:
         6,
         "Alarms",
         "Labels of this scope with an alarm that their level will be high, raised by "
-        "the newest forecast, if that is of the last week; only alarms that have been clearly better than the usual "
-        "frequency count. The forecast dashboard shows them, one label at a time.",
+        "the newest forecast, if that is of the last week; only alarms that have been "
+        "clearly better than the usual frequency count. The forecast dashboard shows "
+        "them, one label at a time.",
         (16, 4, 4, 4),
         DuckDbQuery(ALARMS),
     ).thresholds(panels.steps((None, panels.GREEN), (1, panels.AMBER)))
