@@ -1,12 +1,9 @@
 """One label's share of the messages in one scope, day by day, gaps included."""
 
-import csv
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +21,7 @@ MAX_SPAN = 36_525
 MAX_VALUE = 1e15
 """Larger numbers lose their digits when they are squared and summed."""
 
-_TOO_LARGE = f"is too large (the limit is {MAX_VALUE:.0e})".replace("+", "")
-
-_MORE = "more"
-"""The key of what a line holds beyond the columns of line 1."""
-
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_PLAIN = re.compile(r"[-+.\de]+|[-+]?inf(inity)?|nan", re.ASCII | re.IGNORECASE)
-"""Of what `float` reads: no underscores, no lines, no digits of other alphabets."""
+TOO_LARGE = f"is too large (the limit is {MAX_VALUE:.0e})".replace("+", "")
 
 
 def continued(before: Array | None, shape: tuple[int, ...]) -> tuple[Array, int]:
@@ -89,7 +79,7 @@ class Series:
             )
         self._check(np.isinf(messages) | np.isinf(marked), "is infinite")
         too_large = np.maximum(np.abs(marked), messages) > MAX_VALUE
-        self._check(too_large, _TOO_LARGE)
+        self._check(too_large, TOO_LARGE)
         if self.counted:
             self._check((messages < 0) | (marked < 0), "counts fewer than 0 messages")
             self._check(marked > messages, "has more marked messages than messages")
@@ -161,30 +151,6 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def read_csv(path: Path) -> Series:
-    """The series in a CSV file with the columns date and value.
-
-    Dates are written 2020-01-31 and may stand in any order; an empty value, nan, or a
-    day left out, is a gap. Values are any real numbers, such as percent.
-
-    Raises:
-        InputError: the file cannot be read or a line cannot be used.
-    """
-    lines: dict[date, int] = {}
-    values = []
-    for number, row in _rows(path):
-        line = f"{path} line {number}"
-        day = _date(line, row["date"])
-        if day in lines:
-            raise InputError(
-                f"{line}: {day} was given in line {lines[day]} before: keep one of them"
-            )
-        lines[day] = number
-        values.append(_number(line, row["value"]))
-    name, ones = (path.name, "", ""), [1.0] * len(values)
-    return Series.of_days(name, list(lines), ones, values, counted=False)
-
-
 def _span(title: str, days: Sequence[date]) -> tuple[date, date]:
     if not days:
         raise InputError(f"{title} holds no day: give one line a day")
@@ -200,81 +166,3 @@ def _span(title: str, days: Sequence[date]) -> tuple[date, date]:
             "correct the mistyped year"
         )
     return ordered[0], ordered[-1]
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _checked(path, csv.DictReader(file, restkey=_MORE, restval=""))
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}): check the path"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text ({error}): save it as UTF-8") from error
-
-
-def _checked(
-    path: Path, reader: "csv.DictReader[str]"
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows with the number of their last line."""
-    try:
-        _check_columns(path, reader.fieldnames or ())
-        for row in reader:
-            if any(row.get(_MORE, ())):
-                raise InputError(
-                    f"{path} line {reader.line_num} has more columns than line 1: "
-                    "write numbers with a point, as 4.2"
-                )
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise InputError(
-            f"{path} is no CSV after line {reader.line_num} ({error}): "
-            "look for a quote that is left open"
-        ) from error
-
-
-def _check_columns(path: Path, names: Sequence[str]) -> None:
-    if {"date", "value"} <= set(names):
-        return
-    commas = not any(other in name for name in names for other in ";\t")
-    way_out = "name them in line 1" if commas else "separate columns by commas"
-    raise InputError(f"{path} lacks the columns date and value: {way_out}")
-
-
-def _date(line: str, text: str) -> date:
-    try:
-        return date.fromisoformat(_written(_DATE, text))
-    except ValueError as error:
-        raise InputError(
-            f"{line}: {text[:40]!r} is no date: write it as 2020-01-31"
-        ) from error
-
-
-def _number(line: str, text: str) -> float:
-    if not text.strip(" "):
-        return np.nan
-    try:
-        value = float(_written(_PLAIN, text))
-    except ValueError as error:
-        raise InputError(
-            f"{line}: {text[:40]!r} is no number: "
-            "write it as 4.2, or leave it empty where unknown"
-        ) from error
-    if abs(value) > MAX_VALUE:
-        raise InputError(
-            f"{line}: {text[:40]!r} {_TOO_LARGE}: correct it, or choose a larger unit"
-        )
-    return value
-
-
-def _written(form: re.Pattern[str], text: str) -> str:
-    """The text without spaces around it.
-
-    Raises:
-        ValueError: it has another form.
-    """
-    found = form.fullmatch(text.strip(" "))
-    if found is None:
-        raise ValueError(text)
-    return found.group()

@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.forecast.series import MIN_KNOWN, Series, counted, read_csv
+from pipeline.forecast.series import MIN_KNOWN, Series, counted
+from pipeline.forecast.series_csv import read_csv
 
 LONGEST_HORIZON = 28
+
+_EVEN = 3
+"""Days by which a constant spacing varies: months are 28 to 31 days long."""
 
 
 def read_series(
@@ -19,7 +23,7 @@ def read_series(
     """The series, if it can be backtested as asked.
 
     Args:
-        series_csv: columns date and value.
+        series_csv: columns date and value; `-` is standard input.
         horizon: days ahead.
         days: origins; fewer where the series is too short for as many.
         outputs: what is to be written at the end; None where it is not wanted.
@@ -31,6 +35,7 @@ def read_series(
     _check_outputs(series_csv, [path for path in outputs if path is not None])
     series = read_csv(series_csv)
     _check_length(series, horizon)
+    _check_spacing(series)
     return series
 
 
@@ -73,4 +78,15 @@ def _check_length(series: Series, horizon: int) -> None:
         raise InputError(
             f"{series.title} has {told} before the last {horizon}: "
             f"a backtest needs at least {MIN_KNOWN}, so give more days"
+        )
+
+
+def _check_spacing(series: Series) -> None:
+    """Refuse weekly and monthly values: seven of them are no week."""
+    spacing = np.diff(np.flatnonzero(np.isfinite(series.values)))
+    least, usual, most = np.quantile(spacing, [0.1, 0.5, 0.9])
+    if least > 1 and most - least <= _EVEN:
+        raise InputError(
+            f"{series.title} has a value every {usual:.0f} days: a backtest is of "
+            "daily values, so give one a day, or leave out days without one"
         )

@@ -98,6 +98,29 @@ def test_what_is_no_series_is_refused_in_one_sentence(
     assert "\n" not in str(refusal.value)
 
 
+def every(days: int) -> list[str]:
+    return [f"{START + timedelta(days=days * n)},{1 + n % 3}" for n in range(40)]
+
+
+def monthly() -> list[str]:
+    return [f"{2020 + n // 12}-{1 + n % 12:02}-01,{1 + n % 3}" for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "spacing"), [(every(7), 7), (every(2), 2), (monthly(), 31)]
+)
+def test_weekly_and_monthly_values_are_refused(
+    tmp_path: Path, lines: list[str], spacing: int
+) -> None:
+    with pytest.raises(InputError, match=f"has a value every {spacing} days: a back"):
+        read(write(tmp_path / "S.csv", lines))
+
+
+def test_business_days_are_daily_with_gaps(tmp_path: Path) -> None:
+    lines = [line for n, line in enumerate(every(1)) if n % 7 < 5]
+    read(write(tmp_path / "S.csv", lines))
+
+
 def test_a_refusal_does_not_wait_for_what_only_forecasts_need() -> None:
     asked = """
 import sys

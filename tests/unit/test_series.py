@@ -1,5 +1,7 @@
 """A daily series: from counts, from a CSV, and what is refused."""
 
+import gzip
+import io
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.forecast.scale import Arcsine, Linear, Logarithmic, scale_for
-from pipeline.forecast.series import Series, read_csv
+from pipeline.forecast.series import Series
+from pipeline.forecast.series_csv import read_csv
 
 START = date(2024, 1, 1)
 DAYS = [START + timedelta(days=day) for day in range(20)]
@@ -109,6 +112,27 @@ def test_a_csv_saved_by_a_spreadsheet_can_be_read(tmp_path: Path) -> None:
     assert read_csv(csv(tmp_path, text)).values.tolist() == [1.5, 2.0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Date, Value\n2024-01-01, 4.5\n",
+        " DATE ;value\n2024-01-01;4,5\n",
+        "date\tvalue\r\n2024-01-01\t4,5\r\n",
+        'date;value\n2024-01-01;"4.5"\n',
+    ],
+)
+def test_a_table_of_other_countries_can_be_read(tmp_path: Path, text: str) -> None:
+    assert read_csv(csv(tmp_path, text)).values.tolist() == [4.5]
+
+
+def test_a_series_can_come_by_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = io.BytesIO(b"date,value\n2024-01-01,4.5\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(content))
+    series = read_csv(Path("-"))
+    assert series.values.tolist() == [4.5]
+    assert series.title == "standard input"
+
+
 @pytest.mark.parametrize("number", ["-1e3", "+.5", "5.", "1E-3", "1e15", " 7 "])
 def test_a_number_may_be_written_in_any_plain_way(tmp_path: Path, number: str) -> None:
     found = read_csv(csv(tmp_path, f"date,value\n2024-01-01,{number}\n"))
@@ -144,12 +168,17 @@ def test_an_unknown_day_may_be_written_as_nan(tmp_path: Path) -> None:
             "line 4: 2024-01-01 was given in line 2 before: keep one of them",
         ),
         ("date,value\n2024-01-01\n2024-01-01,2\n", "line 3: 2024-01-01 was given"),
-        ("date;value\n2024-01-01;1\n", "value: separate columns by commas"),
-        ("date\tvalue\n2024-01-01\t1\n", "value: separate columns by commas"),
+        ("Datum;Wert\n2024-01-01;1\n", r"\(line 1 names 'datum', 'wert'\): name"),
+        ("date,Date,value\n2024-01-01,,1\n", "has two columns date: rename one"),
+        (
+            "date;value\n2024-01-01;1.234,5\n2024-01-02;4\n",
+            "with a comma in line 2 and one with a point in line 2: write all",
+        ),
+        ('date,value\n2024-01-01,"1,500"\n', "line 2: '1,500' is no number"),
         ("date,value\n2024-01-01,5,5\n", "line 2 has more columns than line 1"),
         (
             f'date,value\n2024-01-01,"{"x" * 300_000}"\n',
-            "is no CSV after line 1 .*a quote",
+            "is no CSV after line 2 .*a quote",
         ),
     ],
 )
@@ -164,6 +193,23 @@ def test_a_csv_that_cannot_be_used_is_refused_in_one_sentence(
 def test_a_missing_csv_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_csv(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (gzip.compress(b"date,value\n"), "is compressed: unpack it first"),
+        ("date,value\n".encode("utf-16"), "UTF-16 text: save it as UTF-8"),
+        ("date,value\n".encode("utf-16-le"), "UTF-16 text: save it as UTF-8"),
+    ],
+)
+def test_a_file_in_another_form_is_told_which(
+    tmp_path: Path, content: bytes, fault: str
+) -> None:
+    path = tmp_path / "S.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=fault):
+        read_csv(path)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
