@@ -17,6 +17,7 @@ the last day here; its Prophet and GRU take part when asked for by `--also`.
 
 import argparse
 import csv
+import math
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,6 +49,8 @@ MARKERS = ("anxiety", "anger", "sadness")
 _WEEK = 7
 _STEEP = 0.8
 _FEWEST = 60
+_LEAST = _FEWEST + HORIZON
+"""Days after which there is one whose forecast can be scored."""
 _DAMPING = 1e-3
 
 Days = NDArray[np.intp]
@@ -86,8 +89,10 @@ def study(
         also: extra models asked for by name.
 
     Raises:
-        InputError: an extra model is not there.
+        InputError: an extra model is not there, or nothing is left to score.
     """
+    if days < 1:
+        raise InputError(f"{days} days leave nothing to score: choose at least 1")
     extras = {name: _each(extra(name)(Linear(1.0))) for name in also}
     methods = {**_METHODS, **extras}
     scores: dict[tuple[int, str], Score] = defaultdict(Score)
@@ -100,6 +105,12 @@ def study(
                 for name, said in _said(scaled[:, : origin + 1], training, methods):
                     _count(scores[training, name], said, truth, origin)
     return dict(scores)
+
+
+def silent(markers: Array) -> str | None:
+    """The marker of which the first days, the unit of all others, hold none."""
+    held = markers[:, :_FEWEST].any(axis=1)
+    return None if held.all() else MARKERS[int(np.argmin(held))]
 
 
 def gradient(markers: Array) -> Array:
@@ -209,16 +220,26 @@ def read(path: Path) -> dict[str, Array]:
         country: np.array([shares for _, shares in sorted(known.items())]).T
         for country, known in days.items()
     }
-    return {name: table for name, table in tables.items() if table.shape[1] > _FEWEST}
+    long = {name: table for name, table in tables.items() if table.shape[1] > _LEAST}
+    if not long:
+        raise InputError(
+            f"{path} has no country of more than {_LEAST} days on which all markers "
+            "are known: give more days"
+        )
+    return long
 
 
 def table(scores: Mapping[tuple[int, str], Score]) -> str:
     """The scores as a person reads them."""
     lines = [f"{'seen':>4}  {'method':18}{'peaks':>6}{'hit rate':>10}{'precision':>11}"]
     for (training, name), score in sorted(scores.items(), key=lambda item: item[0][0]):
-        figures = f"{score.due:6}{score.hit_rate:10.2f}{score.precision:11.2f}"
-        lines.append(f"{training:4}  {name:18}{figures}")
+        hits, true = _figure(score.hit_rate), _figure(score.precision)
+        lines.append(f"{training:4}  {name:18}{score.due:6}{hits:>10}{true:>11}")
     return "\n".join(lines) + "\n"
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
 
 
 def main() -> int:
@@ -232,11 +253,20 @@ def main() -> int:
         "--also", action="append", default=[], metavar="MODEL", help="gru or prophet"
     )
     given = parser.parse_args()
-    return exit_code(
-        lambda: sys.stdout.write(
-            table(study(read(given.counts), given.days, given.also))
-        )
-    )
+    return exit_code(lambda: _print(given.counts, given.days, given.also))
+
+
+def _print(path: Path, days: int, also: Sequence[str]) -> None:
+    countries = read(path)
+    for name in list(countries):
+        marker = silent(countries[name])
+        if marker is not None:
+            del countries[name]
+            told = f"no {marker} in its first {_FEWEST} days, the unit of all others"
+            sys.stderr.write(f"{name} is left out: {told}\n")
+    if not countries:
+        raise InputError(f"{path} leaves no country: give one with all markers")
+    sys.stdout.write(table(study(countries, days, also)))
 
 
 if __name__ == "__main__":

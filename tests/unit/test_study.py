@@ -74,6 +74,40 @@ def test_a_table_that_is_none_is_refused_in_one_sentence(tmp_path: Path) -> None
         read(path)
 
 
+def run(path: Path, *more: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "pipeline.forecast.study", str(path), *more]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_country_without_a_unit_is_left_out_by_name(tmp_path: Path) -> None:
+    shares = markers()
+    shares[1, :60] = 0.0
+    path = counts(tmp_path / "S.csv", shares)
+    done = run(path)
+    assert done.stderr.startswith("X is left out: no anger in its first 60 days")
+    assert done.returncode == 1
+    with path.open("a") as file:
+        more = counts(tmp_path / "T.csv", markers()).read_text().replace("X,", "Y,")
+        file.write("\n" + more.partition("\n")[2])
+    done = run(path, "--days", "60")
+    assert done.stderr.count("\n") == 1
+    assert "nan" not in done.stdout
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "asked", "fault"),
+    [(0, "60", "has no country of more than 67 days"), (120, "0", "choose at least 1")],
+)
+def test_what_leaves_nothing_to_score_is_refused(
+    tmp_path: Path, days: int, asked: str, fault: str
+) -> None:
+    done = run(counts(tmp_path / "S.csv", markers(days=days)), "--days", asked)
+    assert done.returncode == 1
+    assert fault in done.stderr
+    assert not done.stdout
+
+
 def test_one_command_prints_hit_rates_beside_precision(tmp_path: Path) -> None:
     path = counts(tmp_path / "S.csv", markers())
     command = [sys.executable, "-m", "pipeline.forecast.study", str(path)]
