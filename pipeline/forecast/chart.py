@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 960, 560
 _LEFT, _RIGHT = 76, 940
 _TOP, _BOTTOM = 84, 330
 _CHANCE_TOP, _CHANCE_BOTTOM = 384, 448
-_MOST_MONTHS = 13
+_FEW_MONTHS, _MOST_DATES = 2, 13
 _INK, _FAINT, _BLUE, _BAND, _WIDE, _HIGH, _RED, _GREY = (
     "#222222",
     "#d8d8d8",
@@ -164,10 +164,9 @@ def _axes(series: Series, plane: _Plane) -> Iterator[str]:
         y = plane.y(value)
         yield f'<path d="M{_LEFT} {y:.1f}H{_RIGHT}" stroke="{_FAINT}"/>'
         yield _text(_LEFT - 8, y + 4, f"{value:.6g}", anchor="end")
-    for day in _months(plane):
+    for day, name in _dates(plane):
         x = plane.x(day)
         yield f'<path d="M{x:.1f} {_BOTTOM}v5" stroke="{_INK}"/>'
-        name = f"{day:%b %Y}" if day.month == 1 else f"{day:%b}"
         yield _text(x, _BOTTOM + 19, name, anchor="middle")
     yield f'<path d="M{_LEFT} {_BOTTOM}H{_RIGHT}" stroke="{_INK}"/>'
 
@@ -181,11 +180,17 @@ def _ticks(low: float, high: float) -> list[float]:
     return [float(n * step) for n in range(first, int(np.floor(high / step)) + 1)]
 
 
-def _months(plane: _Plane) -> list[date]:
-    """First days of months, few enough to be read."""
-    days = (plane.first + timedelta(days=n) for n in range(plane.days))
+def _dates(plane: _Plane) -> Iterator[tuple[date, str]]:
+    """Months, or days where there are no three, few enough; with the year if new."""
+    days = [plane.first + timedelta(days=n) for n in range(plane.days)]
     firsts = [day for day in days if day.day == 1]
-    return firsts[:: len(firsts) // _MOST_MONTHS + 1]
+    months = len(firsts) > _FEW_MONTHS
+    marked = firsts if months else days
+    shown = marked[:: len(marked) // _MOST_DATES + 1]
+    years = [0, *(day.year for day in shown)]
+    for day, before in zip(shown, years, strict=False):
+        name = f"{day:%b}" if months else f"{day.day} {day:%b}"
+        yield day, name if day.year == before else f"{name} {day.year}"
 
 
 def _bands(said: Sequence[Sequence[Forecast]], plane: _Plane) -> Iterator[str]:

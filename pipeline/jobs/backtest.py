@@ -122,7 +122,8 @@ def render(summary: BacktestSummary) -> str:
     tables = "\n\n".join(_table(summary.figures, columns) for columns in _TABLES)
     return f"""\
 {summary.series}: {_ahead(summary)}, {summary.first_origin} to {summary.last_origin}
-Beside each figure its 90 % interval; naive methods bear a star.
+Beside each figure its 90 % interval; naive methods bear a star. What a model expects
+is a median, as often above as below what comes: the mean of skewed days lies higher.
 
 {tables}
 
@@ -193,8 +194,9 @@ def _alarm_verdict(summary: BacktestSummary) -> str:
         )
     alarm = "beats" if summary.alarm_skill else "does not beat"
     return (
-        f"The alarm's probability {alarm} the base rate "
-        "(over the whole past, not these origins alone)."
+        f"The alarm's probability {alarm} the base rate (over the whole past, "
+        f"{counted(summary.judged_alarms, 'origin')}, not these "
+        f"{summary.origins} alone)."
     )
 
 
@@ -216,8 +218,8 @@ def _caption(summary: BacktestSummary) -> list[str]:
     error = f"{told('MASE', record.mase)}{_best_naive(summary)}"
     return [
         f"{_ahead(summary)}. Forecast: {error}, {coverage}.",
-        _verdict(summary),
-        f"Alarm: {alarm}.",
+        f"{_verdict(summary)}{' The line is a median.' if summary.skill else ''}",
+        f"Alarm, from these {counted(summary.origins, 'origin')}: {alarm}.",
         _alarm_verdict(summary),
     ]
 

@@ -19,7 +19,7 @@ from pipeline.jobs import backtest as job
 from pipeline.jobs.backtest import BacktestSummary, render
 from pipeline.jobs.backtest_input import read_series
 
-NAIVE = ("last day", "last week", "7-day mean", "mean", "drift")
+NAIVE = ("last day", "last week", "7-day mean", "mean", "91-day median", "drift")
 START = date(2024, 1, 1)
 DAYS = 160
 
@@ -269,7 +269,7 @@ def test_the_alarms_proof_is_told_to_be_of_the_whole_past(
     summarise: Callable[[list[float]], BacktestSummary],
 ) -> None:
     summary = summarise(noise(120))
-    told = "the base rate (over the whole past, not these origins alone)."
+    told = "the base rate (over the whole past, 93 origins, not these 60 alone)."
     assert told in render(summary)
     assert told in job._caption(summary)[-1]
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from pipeline.forecast.chart import chart
+from pipeline.forecast.chart import _dates, _Plane, chart
 from pipeline.forecast.run import Alarm, Forecasts, forecast_series
 from pipeline.forecast.series import Array, Series
 
@@ -70,6 +70,23 @@ def shaded(found: Forecasts, values: Array) -> int:
     return sum(
         rect.attrib.get("fill") == "#fbe3c4" for rect in picture.iter(f"{SVG}rect")
     )
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "dates"),
+    [
+        (date(2024, 3, 3), 22, ["3 Mar 2024", "5 Mar", "7 Mar"]),
+        (date(2023, 12, 26), 30, ["26 Dec 2023", "29 Dec", "1 Jan 2024", "4 Jan"]),
+        (date(2024, 3, 3), 150, ["Apr 2024", "May", "Jun"]),
+        (date(2021, 1, 2), 1200, ["Feb 2021", "Jun", "Oct", "Feb 2022"]),
+    ],
+)
+def test_dates_bear_the_year_where_it_is_new(
+    start: date, days: int, dates: list[str]
+) -> None:
+    names = [name for _, name in _dates(_Plane(start, days, 0.0, 1.0))]
+    assert len(names) <= 13
+    assert names[: len(dates)] == dates
 
 
 def test_periods_are_shaded(crisis: Array) -> None:
