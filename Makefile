@@ -19,8 +19,7 @@ demo: $(VENV)/.core
 	$(BIN)/groundswell demo
 
 test: $(VENV)/.dev $(DUCKDB_OF_GRAFANA) $(PRISM)
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder \
-	    --cov --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/pytest --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 # Fifty kills instead of a few, and twenty on Kafka and Flink, with all four streams.
 test-long: $(VENV)/.dev

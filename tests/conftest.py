@@ -14,7 +14,6 @@ from published_tables import LONG, configured, finish
 from streaming_stack import WORKERS
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-SERVERS = {"kafka_server", "flink_cluster", "undisturbed"}
 NO_DATA = "the real data sets are not on this machine"
 
 
@@ -69,19 +68,6 @@ def flink_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlinkClu
         pytest.skip(str(error))
     with cluster:
         yield cluster
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the files: one has all that need the servers, and begins."""
-    served = {item.path for item in items if SERVERS & _fixtures(item)}
-    for item in items:
-        group = "servers" if item.path in served else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.path not in served)
-
-
-def _fixtures(item: pytest.Item) -> set[str]:
-    return set(getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True)
