@@ -6,6 +6,7 @@ The card of each is in docs/forecast.md.
 
 import math
 import warnings
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -163,6 +164,31 @@ class Mean(_Naive):
         return np.full(horizon, self._sum / self._known)
 
 
+class Median(_Naive):
+    """Every day to come is like the median of all days: skewed noise around a level.
+
+    Where days are skewed, no mean has as small an absolute error: without this rival
+    any median of independent days would pass for skill.
+    """
+
+    name = "median"
+
+    def forget(self) -> None:
+        """Start anew."""
+        self._ordered: list[float] = []
+
+    def update(self, value: float) -> None:
+        """Take in the next day."""
+        if not math.isnan(value):
+            insort(self._ordered, value)
+
+    def forecast(self, horizon: int) -> Array:
+        """The median, over and over."""
+        days = self._ordered
+        half = len(days) // 2
+        return np.full(horizon, (days[half] + days[~half]) / 2)
+
+
 class Drift(_Naive):
     """The line from the first known day through the last one goes on."""
 
@@ -274,7 +300,7 @@ def all_models(
     Raises:
         InputError: no model has that name, or its package is not installed.
     """
-    naive = (LastDay(), LastWeek(), WeekMean(), Mean(), Drift())
+    naive = (LastDay(), LastWeek(), WeekMean(), Mean(), Median(), Drift())
     smooth = (Ets(scale), Theta(scale), Arima(scale))
     alone = (*smooth, Ridge(scale), PooledRidge(scale))
     counts = (Counts(beside),) if beside.messages.size else ()

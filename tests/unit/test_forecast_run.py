@@ -15,7 +15,7 @@ from pipeline.forecast.run import Forecasts, forecast_series
 from pipeline.forecast.series import Array, Series
 
 START = date(2024, 1, 1)
-NAIVE = ("last day", "last week", "7-day mean", "mean", "drift")
+NAIVE = ("last day", "last week", "7-day mean", "mean", "median", "drift")
 DAYS, RAMP, PEAK = 120, 90, 100
 PUBLISHED_SQL = Path(run.__file__).parents[1] / "warehouse" / "published.sql"
 

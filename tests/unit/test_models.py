@@ -5,7 +5,15 @@ import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
 
 from pipeline.forecast import models
-from pipeline.forecast.models import Drift, Ets, LastDay, LastWeek, Mean, WeekMean
+from pipeline.forecast.models import (
+    Drift,
+    Ets,
+    LastDay,
+    LastWeek,
+    Mean,
+    Median,
+    WeekMean,
+)
 from pipeline.forecast.scale import Arcsine, Linear
 from pipeline.forecast.series import Array
 
@@ -48,6 +56,11 @@ def test_the_week_mean_is_of_the_last_seven_known_days() -> None:
 
 def test_the_mean_is_of_all_known_days() -> None:
     assert forecast(Mean(), np.append(FORTNIGHT, np.nan)) == [6.5, 6.5, 6.5]
+
+
+def test_the_median_is_of_all_known_days() -> None:
+    assert forecast(Median(), np.array([9.0, 1, np.nan, 1e6, 2, np.nan])) == [5.5] * 3
+    assert forecast(Median(), np.array([9.0, 1, np.nan, 1e6])) == [9.0] * 3
 
 
 def test_drift_continues_the_line_from_the_first_day_through_the_last() -> None:
