@@ -200,7 +200,7 @@ FROM alarms
 WHERE {SERIES} AND kind = 'level' AND $__timeFilter(origin::TIMESTAMP)
 ORDER BY origin
 """
-NAIVE = ("last day", "last week", "7-day mean", "mean", "drift")
+NAIVE = ("last day", "last week", "7-day mean", "mean", "median", "drift")
 """The methods that a model must beat; `published` is what was shown in the end."""
 BACKTESTS = f"""
 SELECT model AS "Model",
