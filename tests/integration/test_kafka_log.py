@@ -955,7 +955,7 @@ def test_an_archive_leaves_on_kafka_what_it_leaves_in_a_file(
     archive = tmp_path / "archive.jsonl"
     line = {"ts": "2024-05-01T10:00:00Z", "channel": "c", "user": "u", "text": "t"}
     lines = [json.dumps({"id": f"{number}"} | line) for number in range(300)]
-    archive.write_text("\n".join([*lines, "not JSON"]), encoding="utf-8")
+    archive.write_text("\n".join([*lines, "not JSON", ""]), encoding="utf-8")
     source = ReplaySettings(name="archive", files=[str(archive)])
     # The locks lie beside it.
     warehouse = WarehouseSettings(

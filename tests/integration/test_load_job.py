@@ -97,7 +97,7 @@ def test_once_loads_all_there_is_forecasts_and_publishes(
 ) -> None:
     fill(log, days=60)
     log.append("tagged", [Entry("key", b"nonsense")])
-    pulse = Pulse(source="ubuntu", at=START, state="failing")
+    pulse = Pulse(source="ubuntu", at=START - timedelta(days=1), state="failing")
     log.append("pulses", [Entry("key", encode(pulse))])
     letter = DeadLetter(
         topic="messages",
