@@ -1,10 +1,11 @@
 """A folder of English models that a user trained."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
 from pipeline.config import TaggingSettings
 from pipeline.errors import ConfigError
 from pipeline.records import Mark
@@ -93,15 +94,20 @@ def test_parts_that_are_not_of_one_model_are_told_so(folder: Path) -> None:
         marks_of(folder)
 
 
-def test_check_tries_the_model(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def groundswell(*arguments: str) -> tuple[int, str]:
+    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    return ended.returncode, ended.stdout
+
+
+def test_check_tries_the_model(folder: Path, tmp_path: Path) -> None:
     config = tmp_path / "groundswell.toml"
-    assert main(["init", "--config", str(config)]) == 0
+    assert groundswell("init", "--config", str(config))[0] == 0
     settings = config.read_text()
     assert "[tagging]" in settings
     config.write_text(settings.replace("[tagging]", '[tagging]\nmodel = "model"'))
-    assert main(["check", "--config", str(config)]) == 0
+    assert groundswell("check", "--config", str(config))[0] == 0
     (folder / "upper.onnx.gz").unlink()
-    assert main(["check", "--config", str(config)]) == 1
-    assert f"[tagging] model: {folder} cannot be used" in capsys.readouterr().out
+    code, said = groundswell("check", "--config", str(config))
+    assert code == 1
+    assert f"[tagging] model: {folder} cannot be used" in said
