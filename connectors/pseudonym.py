@@ -30,9 +30,18 @@ class Pseudonyms:
 
     def name(self, source: str, author: str, sent_at: datetime) -> str:
         """16 hex digits for `author`, the platform's own id of a person."""
+        return self._name(source, author, period(sent_at))
+
+    def names(
+        self, source: str, author: str, since: datetime, until: datetime
+    ) -> set[str]:
+        """All that `author` has from the period of `since` to that of `until`."""
+        periods = range(period(since), period(until) + 1)
+        return {self._name(source, author, number) for number in periods}
+
+    def _name(self, source: str, author: str, number: int) -> str:
         text = f"{source}\0{author}".encode("utf-8", "surrogatepass")
-        digest = hmac.digest(self._key(period(sent_at)), text, "sha256")
-        return digest.hex()[:_DIGITS]
+        return hmac.digest(self._key(number), text, "sha256").hex()[:_DIGITS]
 
 
 def _key(secret: bytes, number: int) -> bytes:

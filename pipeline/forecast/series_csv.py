@@ -17,9 +17,6 @@ from pipeline.forecast.series import MAX_VALUE, TOO_LARGE, Series
 STANDARD_INPUT = Path("-")
 
 _COLUMNS = ("date", "value")
-_MORE = "more"
-"""The key of what a line holds beyond the columns of line 1."""
-
 _GZIP = b"\x1f\x8b"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 

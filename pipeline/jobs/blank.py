@@ -6,7 +6,8 @@ that were told as the context of later messages go, too, and dead letters of it.
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +21,8 @@ NOBODY = "0" * 16
 """The author of a deletion: nobody asks who it was."""
 
 _TOPICS: tuple[Topic, ...] = ("messages", "history", "tagged", "dead-letters")
+
+_Item = TypeVar("_Item")
 
 Thread = tuple[str, str | None]
 """A channel, and the thread in it."""
@@ -49,9 +52,9 @@ def _write_over(log: SqliteLog, blanking: "_Blanking") -> set[tuple[Topic, int]]
     """Topics and offsets of what was changed."""
     places: set[tuple[Topic, int]] = set()
     for topic in _TOPICS:
-        for some in _chunks(blanking.changes(log, topic)):
-            log.replace(topic, some)
-            places.update((topic, offset) for offset in some)
+        for some in portions(blanking.changes(log, topic)):
+            log.replace(topic, dict(some))
+            places.update((topic, offset) for offset, _ in some)
     return places
 
 
@@ -148,12 +151,7 @@ def _record_in(raw: bytes) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def _chunks(changes: Iterable[tuple[int, bytes]]) -> Iterator[dict[int, bytes]]:
-    chunk: dict[int, bytes] = {}
-    for offset, value in changes:
-        chunk[offset] = value
-        if len(chunk) == AT_ONCE:
-            yield chunk
-            chunk = {}
-    if chunk:
-        yield chunk
+def portions(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    """As many at a time as the log takes at once."""
+    left = iter(items)
+    return iter(lambda: list(islice(left, AT_ONCE)), [])

@@ -5,9 +5,9 @@ whoever reads the log drops it. The load job is asked, on the log too, to take w
 log has no longer. All of it may be repeated, and other jobs may run meanwhile.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -17,7 +17,7 @@ from connectors.pseudonym import Pseudonyms
 from pipeline.clock import utc_now
 from pipeline.config import Config, secret
 from pipeline.errors import BusyError, InputError
-from pipeline.jobs.blank import NOBODY, blank
+from pipeline.jobs.blank import NOBODY, blank, portions
 from pipeline.jobs.lock import exclusive, lock_path
 from pipeline.log.message_log import Entry, MessageLog, Stored, Topic
 from pipeline.log.open import open_log
@@ -34,9 +34,6 @@ from pipeline.records import (
 from pipeline.transforms.positions import committed
 from pipeline.warehouse.database import explained
 from pipeline.warehouse.erasure import erasure_entries
-
-PERIOD = timedelta(weeks=13)
-APPENDED = 1_000
 
 _HOLDING: tuple[Topic, ...] = ("messages", "history", "tagged")
 _IN_WAREHOUSE = """
@@ -190,15 +187,9 @@ def _wanted(
     names: Iterable[str] = ()
     if asked.author is not None:
         pseudonyms = Pseudonyms(secret(config, environ))
-        times = _periods(now)
-        names = (pseudonyms.name(asked.source, asked.author, at) for at in times)
+        until = now + CLOCK_SKEW
+        names = pseudonyms.names(asked.source, asked.author, EARLIEST, until)
     return Wanted(asked.source, frozenset(names), frozenset(asked.messages))
-
-
-def _periods(now: datetime) -> list[datetime]:
-    """A time in each period that a message may be of: each has its pseudonyms."""
-    last = now + CLOCK_SKEW
-    return [EARLIEST + n * PERIOD for n in range((last - EARLIEST) // PERIOD + 2)]
 
 
 def _check_source(config: Config, log: MessageLog, source: str) -> None:
@@ -287,16 +278,5 @@ def _deletion(message: Message, now: datetime) -> Entry:
 
 
 def _append(log: MessageLog, topic: Topic, entries: Iterable[Entry]) -> None:
-    for some in _chunks(entries):
+    for some in portions(entries):
         log.append(topic, some)
-
-
-def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    chunk: list[Entry] = []
-    for entry in entries:
-        chunk.append(entry)
-        if len(chunk) == APPENDED:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

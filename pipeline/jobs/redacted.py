@@ -15,6 +15,7 @@ from connectors.redact import PLACEHOLDERS, redact
 from pipeline.config import TaggingSettings
 from pipeline.jobs.tag import Finishing
 from pipeline.records import Mark
+from pipeline.tagging.lexicon import Span
 from pipeline.tagging.load import load_tagger
 from pipeline.tagging.tagger import Tagger, TextToTag
 
@@ -22,8 +23,6 @@ _PLACEHOLDER = re.compile(f"<(?:{'|'.join(sorted(PLACEHOLDERS))})>")
 _NO_CHATS = frozenset(
     ("github", "gitlab", "stackexchange", "stackoverflow", "reddit", "twitter")
 )
-
-Span = tuple[int, int]
 
 
 def load_for_files(settings: TaggingSettings, *, suicidality: bool) -> Tagger:

@@ -4,6 +4,7 @@ A head's logit of a text is linear in the text's pooled state, which is a mean o
 tokens: what a token adds is the same head on the token's own state.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -119,13 +120,22 @@ def load_heads(folder: Path, platform: str) -> Heads:
 
     Of two files that judge the same label the later one does, by their names.
     """
+    paths = sorted(path for path in folder.glob("*.npz") if path.stem not in NO_HEADS)
+    return heads_of(
+        [
+            (load_outputs(path), load_scales(path.with_suffix(".toml")))
+            for path in paths
+        ],
+        platform,
+    )
+
+
+def heads_of(files: Iterable[tuple[Outputs, Scales]], platform: str) -> Heads:
+    """The heads that outputs make by their scales; of two for a label the later."""
     weights: dict[tuple[str, str], Floats] = {}
     scalars: dict[tuple[str, str], tuple[float, ...]] = {}
-    for path in sorted(folder.glob("*.npz")):
-        if path.stem in NO_HEADS:
-            continue
-        outputs = load_outputs(path)
-        for key, scale in load_scales(path.with_suffix(".toml")).on(platform).items():
+    for outputs, scales in files:
+        for key, scale in scales.on(platform).items():
             chosen = list(scale.outputs)
             bias = outputs.bias[chosen].mean()
             weights[key] = outputs.weight[chosen].mean(axis=0)

@@ -227,12 +227,15 @@ def cross_validate(judged: Judged) -> Figures:
         for n, scale in enumerate(fit_labels(judged, ~out)):
             scores[out, n] = [scale.probability(x) for x in judged.logits[out, n]]
             flagged[out, n] = scores[out, n] >= scale.threshold
-    pairs = zip(flagged.T, judged.truth.T, strict=True)
-    return Figures(
-        rates(flagged.ravel(), judged.truth.ravel())[0],
-        float(np.mean([rates(said, true)[0] for said, true in pairs])),
-        calibration_error(scores.ravel(), judged.truth.ravel()),
-    )
+    error = calibration_error(scores.ravel(), judged.truth.ravel())
+    return Figures(*f1(flagged, judged.truth), error)
+
+
+def f1(flagged: Bools, truth: Bools) -> tuple[float, float]:
+    """Micro- and macro-F1 of what is flagged, both texts x labels."""
+    pairs = zip(flagged.T, truth.T, strict=True)
+    macro = float(np.mean([rates(said, true)[0] for said, true in pairs]))
+    return rates(flagged.ravel(), truth.ravel())[0], macro
 
 
 def to_toml(judged: Sequence[Judged], outputs: OutputNames) -> str:
@@ -243,18 +246,30 @@ def to_toml(judged: Sequence[Judged], outputs: OutputNames) -> str:
         for label, scale in zip(one.labels, fit_labels(one, everything), strict=True):
             numbers = outputs.of(one.heads, label)
             table = tables.setdefault(f"{one.task}.{one.platform}", [])
-            table.append(_line(label, numbers, scale))
+            table.append(scale_line(label, numbers, scale))
     if outputs.hold(_DREADDIT, "stress"):
         stress = outputs.of([_DREADDIT], "stress")
-        tables[f"{_MARKER}.{ANY}"] = [_line("stress", stress, Scale(1.0, CALM, 0.5))]
-        tables[f"{_MARKER}.reddit"] = [_line("stress", stress, Scale(1.0, 0.0, 0.5))]
-    lines = ["# Written by pipeline/training/calibrate.py."]
+        for platform, bias in ((ANY, CALM), ("reddit", 0.0)):
+            line = scale_line("stress", stress, Scale(1.0, bias, 0.5))
+            tables[f"{_MARKER}.{platform}"] = [line]
+    return heads_toml("calibrate", tables)
+
+
+def heads_toml(writer: str, tables: dict[str, list[str]]) -> str:
+    """What a .toml file of heads holds, as `pipeline.tagging.heads`.
+
+    Args:
+        writer: the module of this package that writes it.
+        tables: lines of each task and platform, as of `scale_line`.
+    """
+    lines = [f"# Written by pipeline/training/{writer}.py."]
     for name, table in tables.items():
         lines += ["", f"[heads.{name}]", *table]
     return "\n".join([*lines, ""])
 
 
-def _line(label: str, outputs: list[int], scale: Scale) -> str:
+def scale_line(label: str, outputs: list[int], scale: Scale) -> str:
+    """One label's scale, and the outputs whose mean counts."""
     return (
         f"{label} = {{ outputs = {outputs}, slope = {scale.slope}, "
         f"bias = {scale.bias}, threshold = {scale.threshold} }}"

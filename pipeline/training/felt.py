@@ -15,17 +15,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
 from pipeline.errors import exit_code
-from pipeline.tagging.encoder import SHIPPED, Encoder, Floats
-from pipeline.tagging.fit_lexicon import rates
-from pipeline.tagging.heads import FELT, GOVERNED, load_outputs, load_scales
+from pipeline.tagging.calibration import Scale
+from pipeline.tagging.encoder import SHIPPED, Encoder
+from pipeline.tagging.heads import (
+    FELT,
+    GOVERNED,
+    Heads,
+    heads_of,
+    load_outputs,
+    load_scales,
+)
 from pipeline.training import markers_fit
+from pipeline.training.calibrate import f1, heads_toml, scale_line
 from pipeline.training.corpora import LabelledSet, read_chats, read_sets
 from pipeline.training.pooled import read_pooled
 
@@ -53,8 +60,8 @@ class Felt(NamedTuple):
     """How a platform's head is learned.
 
     `counts` says what a text of each set counts; `held` how strongly the weights are
-    held to 0, states scaled by their spread. `slope` and `bias` make a probability of
-    what the head says: they were chosen among sixty so that hardly a text with an
+    held to 0, states scaled by their spread. `scale` makes a probability of what the
+    head says: it was chosen among sixty so that hardly a text with an
     emotion is lost, of those of `judged`, the set whose held-out texts decide.
     """
 
@@ -62,8 +69,7 @@ class Felt(NamedTuple):
     judged: str
     counts: dict[str, float]
     held: float
-    slope: float
-    bias: float
+    scale: Scale
 
 
 _OTHERS = {"stackoverflow": 1.0, "chats": 0.3, "sentences": 20.0}
@@ -73,16 +79,14 @@ PLATFORMS = (
         "github",
         _OTHERS | {"github": 6.0, "goemotions": 0.1, "brighter": 0.05},
         held=3_000.0,
-        slope=1.0,
-        bias=3.0,
+        scale=Scale(1.0, 3.0, 0.5),
     ),
     Felt(
         "twitter",
         "brighter",
         _OTHERS | {"github": 0.2, "goemotions": 0.3, "brighter": 6.0},
         held=1_000.0,
-        slope=2.0,
-        bias=2.0,
+        scale=Scale(2.0, 2.0, 0.5),
     ),
 )
 
@@ -184,99 +188,63 @@ def fit(
 
 def write(heads: Sequence[markers_fit.Head], folder: Path) -> None:
     """felt.npz, in half precision, and felt.toml, as `pipeline.tagging.heads`."""
-    np.savez(
-        folder / f"{NAME}.npz",
-        weight=np.concatenate([head.weight for head in heads]).astype(np.float16),
-        bias=np.concatenate([head.bias for head in heads]).astype(np.float32),
-    )
-    lines = ["# Written by pipeline/training/felt.py."]
-    for number, one in enumerate(PLATFORMS):
-        lines += [
-            "",
-            f"[heads.{FELT[0]}.{one.platform}]",
-            to_toml(number, one),
-        ]
-    (folder / f"{NAME}.toml").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    markers_fit.Head.of(heads).save(folder / f"{NAME}.npz")
+    tables = {
+        f"{FELT[0]}.{one.platform}": [scale_line(FELT[1], [number], one.scale)]
+        for number, one in enumerate(PLATFORMS)
+    }
+    (folder / f"{NAME}.toml").write_text(heads_toml(NAME, tables), encoding="utf-8")
 
 
-def to_toml(number: int, settings: Felt) -> str:
-    """A line of felt.toml."""
-    return (
-        f"{FELT[1]} = {{ outputs = [{number}], slope = {settings.slope}, "
-        f"bias = {settings.bias}, threshold = 0.5 }}"
-    )
-
-
-class Basic(NamedTuple):
-    """Heads of basic emotions on a platform, as they judge without a further one."""
-
-    names: list[str]
-    weight: Floats
-    bias: Doubles
-    slopes: Doubles
-    offsets: Doubles
-    thresholds: Doubles
-
-    @classmethod
-    def load(cls, folder: Path, scales: Path, platform: str) -> Self:
-        """Those of the model in a folder, their scales perhaps another's."""
-        outputs = load_outputs(folder / "emotions.npz")
-        found = load_scales(scales / "emotions.toml").on(platform).items()
-        known = {label: scale for (task, label), scale in found if task == GOVERNED}
-        rows = [list(scale.outputs) for scale in known.values()]
-        numbers = [(one.slope, one.bias, one.threshold) for one in known.values()]
-        return cls(
-            list(known),
-            np.stack([outputs.weight[row].mean(axis=0) for row in rows]),
-            np.array([outputs.bias[row].mean() for row in rows]),
-            *np.array(numbers).T,
-        )
-
-    def flags(self, states: Doubles, felt: Doubles) -> Bools:
-        """What is flagged of texts that show a feeling with such a probability."""
-        logits = self.slopes * (states @ self.weight.T + self.bias) + self.offsets
-        flagged: Bools = expit(logits) * felt >= self.thresholds
-        return flagged
-
-
-def report(settings: Felt, material: Material, states: States, basic: Basic) -> str:
+def report(
+    settings: Felt,
+    material: Material,
+    states: States,
+    head: markers_fit.Head,
+    basic: Heads,
+) -> str:
     """What a platform's head keeps and takes away, before and after.
 
     Sentences are judged by heads that were fitted on other ones.
+
+    Args:
+        settings: the platform's.
+        material: what was learned from, and what is judged.
+        states: of it.
+        head: the platform's.
+        basic: heads that judge as if there were no such head.
     """
-    everyone = np.ones(len(states.learned["sentences"]), dtype=bool)
-    head = fit(settings, material, states.learned, everyone)
-    sentences, said = states.learned["sentences"], np.zeros((len(everyone), 1))
-    for out in markers_fit.folds(len(everyone)):
+    sentences = states.learned["sentences"]
+    said = np.zeros((len(sentences), 1))
+    for out in markers_fit.folds(len(sentences)):
         other = fit(settings, material, states.learned, ~out)
         said[out] = other.logits(sentences[out])
+    rows = [n for n, (task, _) in enumerate(basic.keys) if task == GOVERNED]
 
     def flags(found: Doubles, said: Doubles) -> tuple[Bools, Bools]:
-        felt = expit(settings.slope * said + settings.bias)
-        return basic.flags(found, np.ones_like(felt)), basic.flags(found, felt)
+        scores = np.stack([basic.scores(state)[rows] for state in found])
+        felt = markers_fit.probabilities(settings.scale, said)
+        least = basic.thresholds[rows]
+        return scores >= least, scores * felt >= least
 
     def of_unseen(name: str) -> tuple[Bools, Bools]:
         return flags(states.unseen[name], head.logits(states.unseen[name]))
 
     names, truth = material.names[settings.judged], material.labels[settings.judged]
-    shared = [n for n, label in enumerate(basic.names) if label in names]
-    truth = truth[:, [names.index(basic.names[n]) for n in shared]]
-    judged = [flagged[:, shared] for flagged in of_unseen(settings.judged)]
-    rows = {
-        "micro-F1": [rates(said.ravel(), truth.ravel())[0] for said in judged],
-        "macro-F1": [_macro(said, truth) for said in judged],
+    labels = [basic.keys[n][1] for n in rows]
+    shared = [n for n, label in enumerate(labels) if label in names]
+    truth = truth[:, [names.index(labels[n]) for n in shared]]
+    kept = [f1(flagged[:, shared], truth) for flagged in of_unseen(settings.judged)]
+    figures = {
+        "micro-F1": [micro for micro, _ in kept],
+        "macro-F1": [macro for _, macro in kept],
         "chats flagged": [f.any(axis=1).mean() for f in of_unseen("chats")],
         "calm sentences": [f.any(axis=1).mean() for f in flags(sentences, said)],
     }
     return "\n".join(
         f"  {name:16} {before:.3f} {after:.3f}"
-        for name, (before, after) in rows.items()
+        for name, (before, after) in figures.items()
     )
-
-
-def _macro(flagged: Bools, truth: Bools) -> float:
-    pairs = zip(flagged.T, truth.T, strict=True)
-    return float(np.mean([rates(said, true)[0] for said, true in pairs]))
 
 
 def main() -> int:
@@ -296,18 +264,24 @@ def learn(data: Path, model: Path, clean: Path | None) -> None:
         InputError: data are missing.
     """
     material = gather(data)
+    everyone = np.ones(len(material.learned["sentences"].felt), dtype=bool)
     for title, folder in (("this model", model), ("clean", clean)):
         if folder is None:
             continue
-        states = read(material, folder)
+        states, heads = read(material, folder), []
+        files = (
+            load_outputs(folder / "emotions.npz"),
+            load_scales(model / "emotions.toml"),
+        )
         for settings in PLATFORMS:
-            basic = Basic.load(folder, model, settings.platform)
-            sys.stdout.write(f"{settings.platform}, {title}: before, after\n")
-            sys.stdout.write(f"{report(settings, material, states, basic)}\n")
+            heads.append(fit(settings, material, states.learned, everyone))
+            basic = heads_of([files], settings.platform)
+            figures = report(settings, material, states, heads[-1], basic)
+            sys.stdout.write(
+                f"{settings.platform}, {title}: before, after\n{figures}\n"
+            )
         if folder == model:
-            learned = states.learned
-    everyone = np.ones(len(learned["sentences"]), dtype=bool)
-    write([fit(one, material, learned, everyone) for one in PLATFORMS], model)
+            write(heads, model)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from pipeline.tagging.heads import ANY, load_outputs
 from pipeline.tagging.lexicon_tagger import LexiconTagger
 from pipeline.tagging.tagger import TextToTag
 from pipeline.training import markers_texts as source
-from pipeline.training.calibrate import SEED, OutputNames
+from pipeline.training.calibrate import SEED, OutputNames, heads_toml, scale_line
 from pipeline.training.markers_fit import (
     Bools,
     Figures,
@@ -341,11 +341,7 @@ def _scaled(
 
 def write(fitted: Sequence[Fitted], folder: Path) -> None:
     """markers.npz, in half precision, and markers.toml, as `pipeline.tagging.heads`."""
-    np.savez(
-        folder / f"{NAME}.npz",
-        weight=np.concatenate([one.head.weight for one in fitted]).astype(np.float16),
-        bias=np.concatenate([one.head.bias for one in fitted]).astype(np.float32),
-    )
+    Head.of([one.head for one in fitted]).save(folder / f"{NAME}.npz")
     (folder / f"{NAME}.toml").write_text(to_toml(fitted), encoding="utf-8")
 
 
@@ -353,15 +349,9 @@ def to_toml(fitted: Sequence[Fitted]) -> str:
     """What markers.toml holds."""
     tables: dict[str, list[str]] = {}
     for number, one in enumerate(fitted):
-        place, scale = one.place, one.scale
-        tables.setdefault(f"{place.task}.{place.platform}", []).append(
-            f"{place.label} = {{ outputs = [{number}], slope = {scale.slope}, "
-            f"bias = {scale.bias}, threshold = {scale.threshold} }}"
-        )
-    lines = ["# Written by pipeline/training/markers.py."]
-    for name, table in tables.items():
-        lines += ["", f"[heads.{name}]", *table]
-    return "\n".join([*lines, ""])
+        table = tables.setdefault(f"{one.place.task}.{one.place.platform}", [])
+        table.append(scale_line(one.place.label, [number], one.scale))
+    return heads_toml("markers", tables)
 
 
 def report(fitted: Sequence[Fitted]) -> str:

@@ -1,7 +1,8 @@
 """Linear heads by logistic regression, and how good they are on texts unseen."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -35,6 +36,16 @@ class Head(NamedTuple):
     def only(self, row: int) -> "Head":
         """That of one label."""
         return Head(self.weight[row : row + 1], self.bias[row : row + 1])
+
+    @classmethod
+    def of(cls, heads: Sequence["Head"]) -> Self:
+        """All labels of several, one after the other."""
+        return cls(*map(np.concatenate, zip(*heads, strict=True)))
+
+    def save(self, path: Path) -> None:
+        """Write an .npz file as `pipeline.tagging.heads` reads it, weights halved."""
+        weight, bias = self.weight.astype(np.float16), self.bias.astype(np.float32)
+        np.savez(path, weight=weight, bias=bias)
 
 
 class Figures(NamedTuple):

@@ -19,10 +19,16 @@ from pipeline.errors import InputError, exit_code
 from pipeline.tagging import corpora
 from pipeline.tagging.corpora import Corpus
 from pipeline.tagging.encoder import SHIPPED, Encoder
-from pipeline.tagging.fit_lexicon import rates
 from pipeline.tagging.heads import ANY, load_heads
 from pipeline.training import markers_fit
-from pipeline.training.calibrate import Judged, cross_validate, fit_labels
+from pipeline.training.calibrate import (
+    Judged,
+    cross_validate,
+    f1,
+    fit_labels,
+    heads_toml,
+    scale_line,
+)
 from pipeline.training.pooled import read_pooled
 
 Floats = npt.NDArray[np.float64]
@@ -95,19 +101,14 @@ def learn(data: Path, model: Path) -> None:
 
 def write(head: markers_fit.Head, judged: Judged, folder: Path) -> None:
     """reddit.npz, in half precision, and reddit.toml, as `pipeline.tagging.heads`."""
-    np.savez(
-        folder / f"{NAME}.npz",
-        weight=head.weight.astype(np.float16),
-        bias=head.bias.astype(np.float32),
-    )
-    lines = ["# Written by pipeline/training/reddit.py.", "", f"[heads.{TASK}.{NAME}]"]
+    head.save(folder / f"{NAME}.npz")
     scales = fit_labels(judged, np.ones(len(judged.truth), dtype=bool))
-    for number, (label, scale) in enumerate(zip(judged.labels, scales, strict=True)):
-        lines.append(
-            f"{label} = {{ outputs = [{number}], slope = {scale.slope}, "
-            f"bias = {scale.bias}, threshold = {scale.threshold} }}"
-        )
-    (folder / f"{NAME}.toml").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    lines = [
+        scale_line(label, [number], scale)
+        for number, (label, scale) in enumerate(zip(judged.labels, scales, strict=True))
+    ]
+    toml = heads_toml(NAME, {f"{TASK}.{NAME}": lines})
+    (folder / f"{NAME}.toml").write_text(toml, encoding="utf-8")
 
 
 def _by_common(model: Path, unseen: Part, labels: list[str]) -> tuple[float, float]:
@@ -115,10 +116,7 @@ def _by_common(model: Path, unseen: Part, labels: list[str]) -> tuple[float, flo
     heads = load_heads(model, ANY)
     rows = [heads.keys.index((TASK, label)) for label in labels]
     scores = np.array([heads.scores(state)[rows] for state in unseen.states])
-    flagged = scores >= heads.thresholds[rows]
-    pairs = zip(flagged.T, unseen.truth.T, strict=True)
-    macro = float(np.mean([rates(said, true)[0] for said, true in pairs]))
-    return rates(flagged.ravel(), unseen.truth.ravel())[0], macro
+    return f1(scores >= heads.thresholds[rows], unseen.truth)
 
 
 def report(judged: Judged, micro: float, macro: float) -> str:

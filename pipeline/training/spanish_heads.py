@@ -24,7 +24,7 @@ from pipeline.tagging.encoder import Encoder
 from pipeline.tagging.fit_lexicon import calibration_error, rates
 from pipeline.tagging.heads import ANY
 from pipeline.tagging.spanish import CALM, CALM_SPELLINGS, SPELLINGS
-from pipeline.training.calibrate import Judged, fit_labels, report
+from pipeline.training.calibrate import Judged, fit_labels, report, scale_line
 from pipeline.training.corpora import Output
 from pipeline.training.export import export
 from pipeline.training.spanish import FOLDS
@@ -216,7 +216,7 @@ def to_toml(scales: Sequence[Scale]) -> str:
     """What emotions.toml holds; the outputs are in the labels' order."""
     lines = [_HEADER, "", f"[heads.{_BASIC}.{ANY}]"]
     for number, (label, scale) in enumerate(zip(LABELS, scales, strict=True)):
-        lines.append(_line(label, number, scale))
+        lines.append(scale_line(label, [number], scale))
     return "\n".join([*lines, ""])
 
 
@@ -235,15 +235,8 @@ def calm_toml(scales: Sequence[Scale], felt: Scale) -> str:
     for platform, more in ((ANY, 0.0), SOCIAL):
         bias, threshold = -felt.bias - more, 1 - lowest + _MARGIN
         scale = Scale(felt.slope, round(bias, 3), round(threshold, 3))
-        lines += ["", f"[heads.{task}.{platform}]", _line(label, 0, scale)]
+        lines += ["", f"[heads.{task}.{platform}]", scale_line(label, [0], scale)]
     return "\n".join([*lines, ""])
-
-
-def _line(label: str, output: int, scale: Scale) -> str:
-    return (
-        f"{label} = {{ outputs = [{output}], slope = {scale.slope}, "
-        f"bias = {scale.bias}, threshold = {scale.threshold} }}"
-    )
 
 
 def ship(run: Path, data: Path, output: Path) -> str:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shipped_copy import link_shipped
 
 from pipeline.tagging.corpora import Corpus
 from pipeline.tagging.encoder import SHIPPED
@@ -107,11 +108,7 @@ def test_calibrating_writes_scales_that_can_be_read_again(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
-    for path in SHIPPED.iterdir():
-        if path.name != SCALES:
-            (model / path.name).symlink_to(path)
+    model = link_shipped(tmp_path / "model", {SCALES})
     data = small_data(tmp_path)
     command = ["calibrate", str(data), str(model), str(SHIPPED)]
     monkeypatch.setattr("sys.argv", command)

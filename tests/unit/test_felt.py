@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shipped_copy import link_shipped
 from tiny_training import write_data
 
-from pipeline.tagging.encoder import SHIPPED
 from pipeline.tagging.heads import FELT, load_heads
 from pipeline.training import felt
 from pipeline.training.felt import PLATFORMS, Material, Part, States, fit
@@ -19,12 +19,7 @@ COUNT = 200
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """The package's encoder and heads, but for these."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    for path in SHIPPED.iterdir():
-        if path.stem != felt.NAME:
-            (folder / path.name).symlink_to(path)
-    return folder
+    return link_shipped(tmp_path / "model", {"felt.npz", "felt.toml"})
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: Path) -> int:

@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import sparse
+from shipped_copy import link_shipped
 from tiny_training import write_data
 
 from pipeline.tagging.cascade import Cascade, Tier
-from pipeline.tagging.encoder import SHIPPED, Encoder
+from pipeline.tagging.encoder import Encoder
 from pipeline.training import cascade
 from pipeline.training.cascade import (
     RIDGE_WORDS,
@@ -87,11 +88,7 @@ def test_what_is_fitted_can_be_read_with_and_is_the_same_again(
         monkeypatch.setattr(cascade, name, small)
     data, made = write_data(tmp_path / "data"), []
     for name in ("one", "two"):
-        folder = tmp_path / name
-        folder.mkdir()
-        for path in SHIPPED.iterdir():
-            if path.stem != "cascade":
-                (folder / path.name).symlink_to(path)
+        folder = link_shipped(tmp_path / name, {"cascade.npz", "cascade.toml"})
         command = ["cascade", str(data), str(folder), str(tmp_path / "scratch")]
         monkeypatch.setattr("sys.argv", command)
         assert cascade.main() == 0

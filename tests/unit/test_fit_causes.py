@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shipped_copy import link_shipped
 
 from pipeline.tagging.cause_model import FILE, SpanModel, load_model
 from pipeline.tagging.encoder import SHIPPED, shipped_encoder
@@ -65,11 +66,7 @@ def test_fitting_learns_what_was_marked_and_writes_the_same_file_twice(
     data = str(write(tmp_path))
     written = []
     for name in ("one", "two"):
-        model = tmp_path / name
-        model.mkdir()
-        for path in SHIPPED.iterdir():
-            if path.stem != "spans":
-                (model / path.name).symlink_to(path)
+        model = link_shipped(tmp_path / name, {"spans.npz", "spans.toml"})
         monkeypatch.setattr("sys.argv", ["causes", data, str(model)])
         assert causes.main() == 0
         written.append((model / FILE).read_bytes())

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from shipped_copy import link_shipped
 
 from pipeline.config import TaggingSettings
 from pipeline.errors import ConfigError
@@ -15,19 +16,15 @@ from pipeline.tagging.model_folder import faults_of
 from pipeline.tagging.tagger import TextToTag
 
 TEXT = "I hate this, the build fails again because the cache is broken."
-BY_WHOLE = "cascade"
 CAUSES = "spans"
+LATER = ("cascade", CAUSES)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """What `groundswell train` writes: all but what other commands add."""
-    model = tmp_path / "model"
-    model.mkdir()
-    for path in SHIPPED.iterdir():
-        if path.stem not in {BY_WHOLE, CAUSES}:
-            (model / path.name).symlink_to(path)
-    return model
+    later = {f"{stem}.{ending}" for stem in LATER for ending in ("npz", "toml")}
+    return link_shipped(tmp_path / "model", later)
 
 
 def marks_of(model: Path | None, tier: str = "full") -> list[Mark]:

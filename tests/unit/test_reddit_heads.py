@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from shipped_copy import link_shipped
 from tiny_training import write_data
 
 from pipeline.tagging.encoder import SHIPPED
@@ -15,12 +16,7 @@ JOY = ("basic-emotion", "joy")
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """The package's encoder and heads, but for these."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    for path in SHIPPED.iterdir():
-        if path.stem != reddit.NAME:
-            (folder / path.name).symlink_to(path)
-    return folder
+    return link_shipped(tmp_path / "model", {"reddit.npz", "reddit.toml"})
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: Path) -> int:
