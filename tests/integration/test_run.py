@@ -102,7 +102,7 @@ def test_children_of_a_killed_supervisor_end(tmp_path: Path) -> None:
     pids = list(tree(process.pid))
     process.kill()
     process.wait()
-    assert eventually(lambda: not any(map(alive, pids)), 10)
+    assert eventually(lambda: not any(map(alive, pids)), 60)
 
 
 @pytest.mark.timeout(300)
